@@ -1,0 +1,37 @@
+# Two commands do it all: `make demo` and `make test`. Both build .venv first, from the lock file.
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test crash bench proto lock clean
+.DEFAULT_GOAL := demo
+
+.venv: pyproject.toml requirements.lock
+	@echo "setting up .venv from requirements.lock (about a minute on a fast line)"
+	@$(PYTHON) -c 'import sys; sys.exit("Turnback needs Python 3.11 or newer, found " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch .venv
+	@echo "ready: turnback, turnback-sim and turnback-load are in $(BIN)"
+
+demo: .venv  ## the main job, end to end, with the audit at the end
+	@$(BIN)/turnback-load demo
+
+test: .venv  ## every check: types, lint, contracts, generated code, behaviour
+	@$(BIN)/python -m pytest
+
+crash: .venv  ## kill -9 at every commit point, three times each, under load
+	@$(BIN)/turnback-load crash
+
+bench: .venv  ## CPU time per Create beside a bare floor, in one run
+	@$(BIN)/turnback-load bench
+
+proto: .venv  ## regenerate gateway/pb from proto/
+	@$(BIN)/python -m tests.generate
+
+lock: .venv  ## resolve requirements.lock anew from pyproject.toml (needs uv)
+	@uv pip compile --universal --python-version 3.11 --group dev pyproject.toml --no-header --no-annotate --upgrade --output-file requirements.lock --quiet
+
+clean:
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

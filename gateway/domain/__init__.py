@@ -1,0 +1,1 @@
+"""Pure decisions about parcels, interceptions, claims and money; standard library only."""

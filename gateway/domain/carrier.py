@@ -1,0 +1,449 @@
+"""The port every carrier adapter is written against: pure data in, pure data out.
+
+An adapter is one frozen literal of tables and pairs of pure functions. `encode` turns a question
+into one HTTP request, `decode` turns one HTTP reply into an Answer. What cannot be read is
+UNKNOWN, never success; nothing here opens a socket, reads a clock or keeps a secret.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import IntEnum, StrEnum, auto
+from typing import Any, Generic, NoReturn, TypeVar
+
+Credentials = Mapping[str, str]
+DEPTH_MAX = 32  # no carrier's reply nests deeper than 8; 100 000 brackets overflow a parser
+DIGITS_MAX = 40  # longer numbers are an attack on int(), not an amount or an id
+
+
+class Verdict(StrEnum):
+    """What a carrier's answer says. UNKNOWN is the default for everything else."""
+
+    RECEIVED = auto()  # the carrier has the request: a receipt, no promise
+    ACCEPTED = auto()  # the parcel was stopped, or the carrier promises it
+    REFUSED = auto()  # the carrier will never do it
+    MISSED = auto()  # tried, and failed
+    DUPLICATE = auto()  # it had this request, or one for this parcel, already
+    ABSENT = auto()  # query: it knows no such request, yet
+    BUSY = auto()  # the carrier did nothing; send again later
+    CANCELLED = auto()  # cancel: done
+    TOO_LATE = auto()  # cancel: the interception stands
+    UNKNOWN = auto()  # anything else
+
+
+class Reason(StrEnum):
+    """Why a carrier said so, in one vocabulary for all carriers."""
+
+    NONE = auto()
+    UNKNOWN_WAYBILL = auto()
+    NOT_PICKED_UP = auto()
+    TOO_LATE = auto()  # out for delivery, or past the carrier's window
+    DELIVERED = auto()
+    ALREADY_INTERCEPTED = auto()
+    ALREADY_CANCELLED = auto()
+    NOT_ALLOWED = auto()  # this account, product or waybill may not be intercepted
+    BAD_REQUEST = auto()
+    BAD_CREDENTIALS = auto()
+    RATE_LIMITED = auto()
+    CARRIER_SYSTEM = auto()
+    UNLISTED = auto()  # a clear no with a code the table does not have
+    UNREADABLE = auto()
+    WRONG_WAYBILL = auto()  # an answer about another parcel
+    NOT_SENT = auto()  # no byte left: refused connection, DNS, TLS
+    NO_ANSWER = auto()  # time-out, reset, cut-off body, 5xx
+
+
+class Path(StrEnum):
+    """How the parcel was stopped: a fact of the acceptance."""
+
+    INTERCEPTED = auto()
+    CANCELLED_BEFORE_PICKUP = auto()
+
+
+class Action(StrEnum):
+    RETURN = auto()
+    REDIRECT = auto()
+
+
+class Milestone(StrEnum):
+    """What one tracking scan says has happened."""
+
+    ORDERED = auto()
+    PICKED_UP = auto()
+    IN_TRANSIT = auto()
+    AT_DESTINATION = auto()
+    OUT_FOR_DELIVERY = auto()
+    NOT_DELIVERED = auto()  # tried and not handed over, for no fault of the parcel
+    ADDRESSEE_REFUSED = auto()
+    SIGNED = auto()  # signed for; by whom, the fold over all scans decides
+    RETURNING = auto()  # on its way back to the sender
+    RETURN_SIGNED = auto()  # back: signed for on the return leg
+    RETURN_REFUSED = auto()  # the sender would not take it
+    CANCELLED = auto()  # never shipped
+    LOST = auto()
+    FOUND = auto()
+    DAMAGED = auto()
+    OTHER = auto()
+
+
+class Cause(StrEnum):
+    """Why a return began, as far as the scan itself says."""
+
+    UNSTATED = auto()
+    INTERCEPTION = auto()
+    ADDRESSEE_REFUSED = auto()
+    BAD_ADDRESS = auto()
+    REDIRECT = auto()
+
+
+class ClaimKind(StrEnum):
+    LOST = auto()
+    DAMAGED = auto()
+    SHORTAGE = auto()
+    RETURN_FAILED = auto()
+
+
+class Grade(StrEnum):
+    """How a fact about a carrier is known."""
+
+    DOCUMENTED = auto()  # the carrier's own text, SDK or demo
+    SEEN = auto()  # third-party client code
+    ASSUMED = auto()  # inferred, or looked for and not found: configurable, shown as assumed
+
+
+class Dedup(StrEnum):
+    """What the carrier recognises a repeated interception request by."""
+
+    NONE = auto()
+    REFERENCE = auto()  # our request id
+    WAYBILL = auto()  # one live interception per waybill
+
+
+class Promise(StrEnum):
+    """When a carrier's word becomes a promise."""
+
+    REPLY = auto()  # its OK is the promise
+    EVIDENCE = auto()  # its OK is a receipt; a query, push or tracking shows that it took
+    PAYMENT = auto()  # as EVIDENCE, but the refund advice is safe at Create
+
+
+class Status(StrEnum):
+    """Logistics status of a parcel: the key of the fee table."""
+
+    NOT_PICKED_UP = auto()
+    PICKED_UP = auto()
+    IN_TRANSIT = auto()
+    AT_DESTINATION = auto()
+    OUT_FOR_DELIVERY = auto()
+    DELIVERED = auto()
+    RETURNING = auto()
+    ENDED = auto()
+    UNKNOWN = auto()
+
+
+class Tier(IntEnum):
+    """How far a message may be trusted. Only T1 moves state."""
+
+    T1 = 1  # reply to our own call, or a push whose secret signature covers the body
+    T2 = 2  # signature keyed but not over the body, or assumed
+    T3 = 3  # unsigned
+
+
+T = TypeVar("T")
+Q = TypeVar("Q")
+
+
+@dataclass(frozen=True, slots=True)
+class Fact(Generic[T]):
+    value: T
+    grade: Grade
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A person at an address. Personal data: never in `repr`, a log or an error."""
+
+    name: str = field(repr=False)
+    phone: str = field(repr=False)
+    province: str = field(default="", repr=False)
+    city: str = field(default="", repr=False)
+    district: str = field(default="", repr=False)
+    street: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The question of intercept, query, cancel and cancel_order."""
+
+    key: str  # the interception's own id: the carrier's idempotency reference where it has one
+    waybill: str
+    action: Action = Action.RETURN
+    reference: str = ""  # what the carrier called this interception, once it has answered
+    order_no: str = ""  # the merchant's order, for carriers that cancel by order
+    sender: Contact | None = None
+    receiver: Contact | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)  # the account's, not secret
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The question of track and subscribe: where are these parcels?"""
+
+    waybills: tuple[str, ...]
+    phone_tail: str = field(default="", repr=False)  # last four digits, where the carrier asks
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """The question of claim and claim_query."""
+
+    key: str  # our claim's id
+    waybill: str
+    kind: ClaimKind
+    amount_minor: int
+    description: str = ""
+    reference: str = ""  # the carrier's number of the claim, once filed
+    sender: Contact | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One HTTP request, as data. Its body and headers carry secrets and stay out of `repr`."""
+
+    method: str
+    path: str
+    body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One HTTP response, as data."""
+
+    status: int
+    body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def json(self) -> Any:
+        return read_json(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What differs between two equal requests; given, never fetched."""
+
+    unix_ms: int
+    nonce: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """One tracking event. `at_ms` is None where the carrier gave no usable time."""
+
+    waybill: str
+    milestone: Milestone
+    code: str
+    at_ms: int | None
+    place: str = ""  # city or facility
+    text: str = field(default="", repr=False)
+    signer: str = field(default="", repr=False)
+    return_waybill: str = ""
+    cause: Cause = Cause.UNSTATED
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a carrier's reply means. Fields beside the verdict are there when the reply has them."""
+
+    verdict: Verdict
+    reason: Reason = Reason.NONE
+    code: str = ""  # the carrier's own, for the log
+    reference: str = ""
+    waybill: str = ""  # the waybill the reply speaks of; another than asked is discarded
+    fee_minor: int | None = None
+    path: Path | None = None
+    return_waybill: str = ""
+    scans: tuple[Scan, ...] = ()
+    grant_minor: int | None = None  # claim_query: what the carrier grants
+    assumed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """One push as it arrived: header names in lower case, the body untouched."""
+
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What one push says. `account` is the carrier account the body names, if it names one."""
+
+    event_key: str  # the carrier's own de-duplication key; two equal keys are one event
+    waybills: tuple[str, ...]
+    scans: tuple[Scan, ...] = ()
+    account: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pushes:
+    """How a carrier pushes: who may be believed, what is said, how it wants to be answered."""
+
+    verify: Callable[[Push, Credentials], Tier | None]  # None: refuse
+    decode: Callable[[Push], Delivery]  # ValueError: quarantine
+    accept: Callable[[Push], Reply]  # the acknowledgement after the inbox has it
+    reject: Callable[[Push, str], Reply]  # asks the carrier to send again, or not to bother
+    grade: Grade = Grade.DOCUMENTED
+
+
+@dataclass(frozen=True, slots=True)
+class Operation(Generic[Q]):
+    """One HTTP request and what its reply means."""
+
+    encode: Callable[[Q], Call]
+    decode: Callable[[Reply], Answer]
+    repeatable: bool  # sending it twice has the effect of sending it once
+    grade: Grade = Grade.DOCUMENTED
+    batch: int = 1  # track: how many waybills one request may ask for
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """Where people complain about a carrier: (kind, address), e.g. a hotline."""
+
+    kind: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapter:
+    """A carrier. An operation that is None is one the carrier does not offer."""
+
+    name: str  # the channel: what callers and the configuration call it
+    network: str  # the company that carries the parcel
+    title: str
+    docs: str
+    hosts: tuple[str, ...]  # production hosts; test settings refuse to point there
+    credentials: tuple[str, ...]  # secret fields the configuration must give
+    settings: tuple[str, ...] = ()  # optional fields of the account that are not secret
+    sign: Callable[[Call, Credentials, Stamp], Call]
+    codes: Mapping[str, Answer]
+    waybill: str  # regular expression of a waybill number of this carrier
+    dedup: Fact[Dedup]
+    promise_on: Fact[Promise]
+    tombstone: Fact[bool]  # a cancel makes a request that arrives later a dead letter
+    in_flight_bound_ms: Fact[int]  # after it, a request that timed out can no longer land
+    fee_basis: Fact[str]  # where the fee comes from: "reply" or "contract"
+    reintercept: Fact[bool]  # a parcel may be intercepted again after a first interception
+    window: Fact[frozenset[Status]]  # the statuses in which an interception may be asked
+    intercept: Operation[Order]
+    track: Operation[Trace] | None = None
+    query: Operation[Order] | None = None
+    cancel: Operation[Order] | None = None
+    cancel_order: Operation[Order] | None = None
+    subscribe: Operation[Trace] | None = None
+    claim: Operation[Case] | None = None
+    claim_query: Operation[Case] | None = None
+    push: Pushes | None = None
+    complaints: tuple[Channel, ...] = ()
+
+
+UNREADABLE = Answer(Verdict.UNKNOWN, Reason.UNREADABLE)
+BROKEN = (LookupError, ValueError, TypeError, ArithmeticError, AttributeError, RecursionError)
+
+
+def read(operation: Operation[Q], reply: Reply, waybills: tuple[str, ...] = ()) -> Answer:
+    """Decode a reply; whatever the adapter cannot read is UNKNOWN, never success.
+
+    A reply that speaks of a waybill other than those asked for is discarded as WRONG_WAYBILL.
+    """
+    if not 200 <= reply.status < 300 and not 400 <= reply.status < 500:
+        return Answer(Verdict.UNKNOWN, Reason.NO_ANSWER, code=f"http {reply.status}")
+    try:
+        answer = operation.decode(reply)
+    except BROKEN:
+        return UNREADABLE
+    if answer.waybill and waybills and answer.waybill not in waybills:
+        return Answer(Verdict.UNKNOWN, Reason.WRONG_WAYBILL, code=answer.code)
+    return answer
+
+
+def read_json(body: bytes | str) -> Any:
+    """Strict JSON: no duplicate keys, no NaN, no lone surrogates, numbers as int or Decimal.
+
+    Raises ValueError, whose text never quotes the input.
+    """
+    text = body.decode("utf-8") if isinstance(body, bytes) else body
+    if _depth(text) > DEPTH_MAX:
+        raise ValueError("nested too deeply")
+    value = json.loads(
+        text,
+        parse_float=Decimal,
+        parse_int=_integer,
+        parse_constant=_refuse,
+        object_pairs_hook=_unique,
+    )
+    if "\\ud" in text.lower() and any(map(_surrogate, _strings(value))):
+        raise ValueError("text with a lone surrogate")
+    return value
+
+
+def _depth(text: str) -> int:
+    """An upper bound of the nesting: brackets inside strings count, which only makes it strict."""
+    if text.count("[") + text.count("{") <= DEPTH_MAX:
+        return 0
+    deepest = level = 0
+    inside = escaped = False
+    for character in text:
+        if inside:
+            if escaped:
+                escaped = False
+            elif character == "\\":
+                escaped = True
+            elif character == '"':
+                inside = False
+        elif character == '"':
+            inside = True
+        elif character in "[{":
+            level += 1
+            deepest = max(deepest, level)
+        elif character in "]}":
+            level -= 1
+    return deepest
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > DIGITS_MAX:
+        raise ValueError("number too long")
+    return int(digits)
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError("NaN and Infinity are not numbers of a carrier")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValueError("a field appears twice")
+    return fields
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _strings(item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield key
+            yield from _strings(item)
+
+
+def _surrogate(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in text)
