@@ -39,6 +39,7 @@ def image(target: Path) -> FileDescriptorSet:
 
 def generate(target: Path) -> None:
     """Writes `gateway/pb/turnback/v1/*_pb2.py`, `.pyi` and `_pb2_grpc.py` below `target`."""
+    target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as directory:
         descriptors = Path(directory, "image.binpb")
         descriptors.write_bytes(moved(image(descriptors)).SerializeToString())
@@ -65,10 +66,12 @@ def protoc(*arguments: str) -> None:
 
 
 def main() -> None:
-    target = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else ROOT
-    for stale in (target / PREFIX / PACKAGE).glob("*_pb2*"):
-        stale.unlink()
+    target = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT
     generate(target)
+    stems = {Path(name).stem for name in sources()}
+    for path in (target / PREFIX / PACKAGE).glob("*_pb2*"):
+        if path.name.split("_pb2")[0] not in stems:
+            path.unlink()  # its .proto is gone
 
 
 if __name__ == "__main__":
