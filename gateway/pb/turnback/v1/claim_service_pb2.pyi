@@ -157,7 +157,7 @@ class Claim(_message.Message):
     return_waybill: str
     kind: ClaimKind
     order_no: str
-    line_no: int
+    line_no: str
     loss: _money_pb2.Money
     description: str
     evidence: _containers.RepeatedCompositeFieldContainer[_types_pb2.Proof]
@@ -181,7 +181,7 @@ class Claim(_message.Message):
     incident_id: str
     request_id: str
     open_exception_count: int
-    def __init__(self, id: _Optional[str] = ..., interception_id: _Optional[str] = ..., parcel_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., carrier: _Optional[str] = ..., waybill: _Optional[str] = ..., return_waybill: _Optional[str] = ..., kind: _Optional[_Union[ClaimKind, str]] = ..., order_no: _Optional[str] = ..., line_no: _Optional[int] = ..., loss: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., description: _Optional[str] = ..., evidence: _Optional[_Iterable[_Union[_types_pb2.Proof, _Mapping]]] = ..., state: _Optional[_Union[ClaimState, str]] = ..., reviewer: _Optional[_Union[ClaimReviewer, str]] = ..., carrier_reference: _Optional[str] = ..., question: _Optional[str] = ..., breakdown: _Optional[_Union[ClaimBreakdown, _Mapping]] = ..., awards: _Optional[_Iterable[_Union[Award, _Mapping]]] = ..., awarded: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., paid: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., payout: _Optional[_Union[_carrier_service_pb2.PayoutChannel, str]] = ..., paid_in_full: _Optional[bool] = ..., decided_reason: _Optional[str] = ..., decided_messages: _Optional[_Iterable[_Union[_error_details_pb2.LocalizedMessage, _Mapping]]] = ..., complaint_channels: _Optional[_Iterable[_Union[_carrier_service_pb2.ComplaintChannel, _Mapping]]] = ..., filed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., decided_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., window_ends_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., version: _Optional[int] = ..., incident_id: _Optional[str] = ..., request_id: _Optional[str] = ..., open_exception_count: _Optional[int] = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., interception_id: _Optional[str] = ..., parcel_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., carrier: _Optional[str] = ..., waybill: _Optional[str] = ..., return_waybill: _Optional[str] = ..., kind: _Optional[_Union[ClaimKind, str]] = ..., order_no: _Optional[str] = ..., line_no: _Optional[str] = ..., loss: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., description: _Optional[str] = ..., evidence: _Optional[_Iterable[_Union[_types_pb2.Proof, _Mapping]]] = ..., state: _Optional[_Union[ClaimState, str]] = ..., reviewer: _Optional[_Union[ClaimReviewer, str]] = ..., carrier_reference: _Optional[str] = ..., question: _Optional[str] = ..., breakdown: _Optional[_Union[ClaimBreakdown, _Mapping]] = ..., awards: _Optional[_Iterable[_Union[Award, _Mapping]]] = ..., awarded: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., paid: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., payout: _Optional[_Union[_carrier_service_pb2.PayoutChannel, str]] = ..., paid_in_full: _Optional[bool] = ..., decided_reason: _Optional[str] = ..., decided_messages: _Optional[_Iterable[_Union[_error_details_pb2.LocalizedMessage, _Mapping]]] = ..., complaint_channels: _Optional[_Iterable[_Union[_carrier_service_pb2.ComplaintChannel, _Mapping]]] = ..., filed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., decided_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., window_ends_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., version: _Optional[int] = ..., incident_id: _Optional[str] = ..., request_id: _Optional[str] = ..., open_exception_count: _Optional[int] = ...) -> None: ...
 
 class ClaimServiceFileRequest(_message.Message):
     __slots__ = ("request_id", "interception_id", "kind", "order_no", "line_no", "loss", "description", "evidence")
@@ -197,11 +197,11 @@ class ClaimServiceFileRequest(_message.Message):
     interception_id: str
     kind: ClaimKind
     order_no: str
-    line_no: int
+    line_no: str
     loss: _money_pb2.Money
     description: str
     evidence: _containers.RepeatedCompositeFieldContainer[_types_pb2.Proof]
-    def __init__(self, request_id: _Optional[str] = ..., interception_id: _Optional[str] = ..., kind: _Optional[_Union[ClaimKind, str]] = ..., order_no: _Optional[str] = ..., line_no: _Optional[int] = ..., loss: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., description: _Optional[str] = ..., evidence: _Optional[_Iterable[_Union[_types_pb2.Proof, _Mapping]]] = ...) -> None: ...
+    def __init__(self, request_id: _Optional[str] = ..., interception_id: _Optional[str] = ..., kind: _Optional[_Union[ClaimKind, str]] = ..., order_no: _Optional[str] = ..., line_no: _Optional[str] = ..., loss: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., description: _Optional[str] = ..., evidence: _Optional[_Iterable[_Union[_types_pb2.Proof, _Mapping]]] = ...) -> None: ...
 
 class ClaimServiceFileResponse(_message.Message):
     __slots__ = ("claim", "replayed")

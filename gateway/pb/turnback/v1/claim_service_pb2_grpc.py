@@ -71,8 +71,8 @@ class ClaimServiceServicer:
     def File(self, request, context):
         """Files a claim on an accepted interception. One per (interception, order line, kind).
         The same request_id with the same body answers the same claim as it stands now, `replayed`.
-        Refusals: NOT_ACCEPTED, SENDER_REFUSED, NO_INCIDENT, CLAIM_WINDOW_CLOSED, ORDER_LINE_UNKNOWN, CLAIM_EXISTS,
-        EVIDENCE_MISSING, PARCEL_FOUND.
+        Refusals: CLAIM_NO_EVENT, CLAIM_WINDOW_CLOSED, CLAIM_LINE_UNKNOWN, CLAIM_EXISTS, CLAIM_CAP_REACHED,
+        EVIDENCE_MISSING.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -92,14 +92,14 @@ class ClaimServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Withdraw(self, request, context):
-        """Takes a claim back. What was awarded before stays awarded. Refusals: CLAIM_CLOSED.
+        """Takes a claim back. What was awarded before stays awarded. Refusals: CLAIM_NOT_OPEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SupplyEvidence(self, request, context):
-        """Adds proofs; a claim in QUESTION goes back under review. Refusals: CLAIM_CLOSED.
+        """Adds proofs; a claim in QUESTION goes back under review. Refusals: CLAIM_NOT_OPEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -26,7 +26,6 @@ class StoreStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     STORE_STATUS_UNSPECIFIED: _ClassVar[StoreStatus]
     STORE_STATUS_OPERATING: _ClassVar[StoreStatus]
-    STORE_STATUS_PREPARING: _ClassVar[StoreStatus]
     STORE_STATUS_SUSPENDED: _ClassVar[StoreStatus]
     STORE_STATUS_CLOSED: _ClassVar[StoreStatus]
 
@@ -34,7 +33,7 @@ class AgreementKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     AGREEMENT_KIND_UNSPECIFIED: _ClassVar[AgreementKind]
     AGREEMENT_KIND_SERVICE: _ClassVar[AgreementKind]
-    AGREEMENT_KIND_PASSWORD_FREE_PAYMENT: _ClassVar[AgreementKind]
+    AGREEMENT_KIND_PAYMENT: _ClassVar[AgreementKind]
 MERCHANT_TYPE_UNSPECIFIED: MerchantType
 MERCHANT_TYPE_POP_SOP: MerchantType
 MERCHANT_TYPE_POP_SOPL: MerchantType
@@ -44,12 +43,11 @@ MERCHANT_TYPE_SELF_OPERATED: MerchantType
 MERCHANT_TYPE_OTHER: MerchantType
 STORE_STATUS_UNSPECIFIED: StoreStatus
 STORE_STATUS_OPERATING: StoreStatus
-STORE_STATUS_PREPARING: StoreStatus
 STORE_STATUS_SUSPENDED: StoreStatus
 STORE_STATUS_CLOSED: StoreStatus
 AGREEMENT_KIND_UNSPECIFIED: AgreementKind
 AGREEMENT_KIND_SERVICE: AgreementKind
-AGREEMENT_KIND_PASSWORD_FREE_PAYMENT: AgreementKind
+AGREEMENT_KIND_PAYMENT: AgreementKind
 
 class Agreement(_message.Message):
     __slots__ = ("agreement_id", "version", "kind", "signed_at", "signatory", "limit", "expires_at")

@@ -66,7 +66,7 @@ class MerchantServiceServicer:
     def Upsert(self, request, context):
         """Creates the merchant or brings its fields up to date. The first one with `wallet_open` opens its wallet.
         Agreements and waybill services have calls of their own.
-        Refusals: CURRENCY_MISMATCH (an open wallet keeps its currency).
+        Refusals: CURRENCY_DIFFERS (an open wallet keeps its currency).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

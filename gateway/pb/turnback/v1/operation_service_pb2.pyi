@@ -21,19 +21,20 @@ class ExceptionKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     EXCEPTION_KIND_UNSPECIFIED: _ClassVar[ExceptionKind]
     EXCEPTION_KIND_LATE_ACCEPTANCE: _ClassVar[ExceptionKind]
-    EXCEPTION_KIND_EVIDENCE_OVERDUE: _ClassVar[ExceptionKind]
+    EXCEPTION_KIND_NO_EVIDENCE: _ClassVar[ExceptionKind]
     EXCEPTION_KIND_STALE: _ClassVar[ExceptionKind]
     EXCEPTION_KIND_RECOVERY: _ClassVar[ExceptionKind]
     EXCEPTION_KIND_CONTRADICTION: _ClassVar[ExceptionKind]
     EXCEPTION_KIND_PROMISE_BROKEN: _ClassVar[ExceptionKind]
     EXCEPTION_KIND_PARKED: _ClassVar[ExceptionKind]
-    EXCEPTION_KIND_DEAD_LETTER: _ClassVar[ExceptionKind]
+    EXCEPTION_KIND_GIVEN_UP: _ClassVar[ExceptionKind]
     EXCEPTION_KIND_UNLISTED_ANSWER: _ClassVar[ExceptionKind]
-    EXCEPTION_KIND_WRONG_REFERENCE: _ClassVar[ExceptionKind]
-    EXCEPTION_KIND_CREDENTIALS: _ClassVar[ExceptionKind]
+    EXCEPTION_KIND_WRONG_WAYBILL: _ClassVar[ExceptionKind]
+    EXCEPTION_KIND_ACCOUNT_REJECTED: _ClassVar[ExceptionKind]
     EXCEPTION_KIND_CLAIM_OVERDUE: _ClassVar[ExceptionKind]
     EXCEPTION_KIND_AUDIT: _ClassVar[ExceptionKind]
     EXCEPTION_KIND_AWARD_REVERSED: _ClassVar[ExceptionKind]
+    EXCEPTION_KIND_QUARANTINED: _ClassVar[ExceptionKind]
     EXCEPTION_KIND_FEE_UNKNOWN_WAYBILL: _ClassVar[ExceptionKind]
     EXCEPTION_KIND_FEE_NOT_BILLED: _ClassVar[ExceptionKind]
     EXCEPTION_KIND_FEE_DIFFERS: _ClassVar[ExceptionKind]
@@ -64,19 +65,20 @@ class StatementLineKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     STATEMENT_LINE_KIND_OTHER: _ClassVar[StatementLineKind]
 EXCEPTION_KIND_UNSPECIFIED: ExceptionKind
 EXCEPTION_KIND_LATE_ACCEPTANCE: ExceptionKind
-EXCEPTION_KIND_EVIDENCE_OVERDUE: ExceptionKind
+EXCEPTION_KIND_NO_EVIDENCE: ExceptionKind
 EXCEPTION_KIND_STALE: ExceptionKind
 EXCEPTION_KIND_RECOVERY: ExceptionKind
 EXCEPTION_KIND_CONTRADICTION: ExceptionKind
 EXCEPTION_KIND_PROMISE_BROKEN: ExceptionKind
 EXCEPTION_KIND_PARKED: ExceptionKind
-EXCEPTION_KIND_DEAD_LETTER: ExceptionKind
+EXCEPTION_KIND_GIVEN_UP: ExceptionKind
 EXCEPTION_KIND_UNLISTED_ANSWER: ExceptionKind
-EXCEPTION_KIND_WRONG_REFERENCE: ExceptionKind
-EXCEPTION_KIND_CREDENTIALS: ExceptionKind
+EXCEPTION_KIND_WRONG_WAYBILL: ExceptionKind
+EXCEPTION_KIND_ACCOUNT_REJECTED: ExceptionKind
 EXCEPTION_KIND_CLAIM_OVERDUE: ExceptionKind
 EXCEPTION_KIND_AUDIT: ExceptionKind
 EXCEPTION_KIND_AWARD_REVERSED: ExceptionKind
+EXCEPTION_KIND_QUARANTINED: ExceptionKind
 EXCEPTION_KIND_FEE_UNKNOWN_WAYBILL: ExceptionKind
 EXCEPTION_KIND_FEE_NOT_BILLED: ExceptionKind
 EXCEPTION_KIND_FEE_DIFFERS: ExceptionKind

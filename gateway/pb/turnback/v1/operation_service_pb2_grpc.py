@@ -94,7 +94,7 @@ class OperationServiceServicer:
 
     def DecideClaim(self, request, context):
         """Records what the carrier decided about a claim. Partial awards have decision keys of their own.
-        Refusals: CLAIM_CLOSED, PARCEL_FOUND, SAME_ACTOR, CAP_EXHAUSTED, DECISION_KEY_REUSED.
+        Refusals: CLAIM_NOT_OPEN, PARCEL_FOUND, CLAIM_SAME_ACTOR, CLAIM_CAP_REACHED, DECISION_KEY_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -102,7 +102,7 @@ class OperationServiceServicer:
 
     def RecordOfflineSettlement(self, request, context):
         """Records that the carrier paid the merchant: the pay-out of a decided award, or, without one, award and
-        pay-out at once, under the same limits. Refusals: EXCEEDS_AWARD, CAP_EXHAUSTED.
+        pay-out at once, under the same limits. Refusals: EXCEEDS_AWARD, CLAIM_CAP_REACHED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

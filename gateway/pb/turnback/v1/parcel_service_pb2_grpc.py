@@ -61,7 +61,7 @@ class ParcelServiceServicer:
     def Register(self, request, context):
         """Registers one parcel. Registering it again with the same body answers the same parcel; the orders,
         contacts and declared status may be brought up to date until an interception is created.
-        Refusals: WAYBILL_NOT_YOURS, RETURN_LEG, CARRIER_NOT_CONFIGURED, MERCHANT_UNKNOWN.
+        Refusals: WAYBILL_NOT_YOURS, WAYBILL_REGISTERED, RETURN_LEG, CARRIER_NOT_CONFIGURED, MERCHANT_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -48,6 +48,7 @@ class EvidenceKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EVIDENCE_KIND_CANCEL: _ClassVar[EvidenceKind]
     EVIDENCE_KIND_STATEMENT: _ClassVar[EvidenceKind]
     EVIDENCE_KIND_PERSON: _ClassVar[EvidenceKind]
+    EVIDENCE_KIND_CLAIM_ANSWER: _ClassVar[EvidenceKind]
 
 class EvidenceTier(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -115,6 +116,7 @@ EVIDENCE_KIND_TRACKING: EvidenceKind
 EVIDENCE_KIND_CANCEL: EvidenceKind
 EVIDENCE_KIND_STATEMENT: EvidenceKind
 EVIDENCE_KIND_PERSON: EvidenceKind
+EVIDENCE_KIND_CLAIM_ANSWER: EvidenceKind
 EVIDENCE_TIER_UNSPECIFIED: EvidenceTier
 EVIDENCE_TIER_T1: EvidenceTier
 EVIDENCE_TIER_T2: EvidenceTier
@@ -205,14 +207,14 @@ class OrderLine(_message.Message):
     PAID_AMOUNT_FIELD_NUMBER: _ClassVar[int]
     DECLARED_AMOUNT_FIELD_NUMBER: _ClassVar[int]
     LIST_AMOUNT_FIELD_NUMBER: _ClassVar[int]
-    line_no: int
+    line_no: str
     title: str
     category: str
     quantity: int
     paid_amount: _money_pb2.Money
     declared_amount: _money_pb2.Money
     list_amount: _money_pb2.Money
-    def __init__(self, line_no: _Optional[int] = ..., title: _Optional[str] = ..., category: _Optional[str] = ..., quantity: _Optional[int] = ..., paid_amount: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., declared_amount: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., list_amount: _Optional[_Union[_money_pb2.Money, _Mapping]] = ...) -> None: ...
+    def __init__(self, line_no: _Optional[str] = ..., title: _Optional[str] = ..., category: _Optional[str] = ..., quantity: _Optional[int] = ..., paid_amount: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., declared_amount: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., list_amount: _Optional[_Union[_money_pb2.Money, _Mapping]] = ...) -> None: ...
 
 class Order(_message.Message):
     __slots__ = ("order_no", "parcel_count", "lines", "cancelled")

@@ -29,14 +29,14 @@ class EntryKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     ENTRY_KIND_UNSPECIFIED: _ClassVar[EntryKind]
     ENTRY_KIND_TOP_UP: _ClassVar[EntryKind]
-    ENTRY_KIND_WITHDRAWAL: _ClassVar[EntryKind]
+    ENTRY_KIND_WITHDRAW: _ClassVar[EntryKind]
     ENTRY_KIND_HOLD: _ClassVar[EntryKind]
     ENTRY_KIND_CAPTURE: _ClassVar[EntryKind]
     ENTRY_KIND_RELEASE: _ClassVar[EntryKind]
     ENTRY_KIND_REFUND: _ClassVar[EntryKind]
     ENTRY_KIND_AWARD: _ClassVar[EntryKind]
     ENTRY_KIND_PAYOUT: _ClassVar[EntryKind]
-    ENTRY_KIND_OFFLINE_SETTLEMENT: _ClassVar[EntryKind]
+    ENTRY_KIND_SETTLE_OFFLINE: _ClassVar[EntryKind]
     ENTRY_KIND_STATEMENT_FEE: _ClassVar[EntryKind]
     ENTRY_KIND_STATEMENT_CREDIT: _ClassVar[EntryKind]
     ENTRY_KIND_STATEMENT_CLAIM: _ClassVar[EntryKind]
@@ -53,14 +53,14 @@ ACCOUNT_PLATFORM: Account
 ACCOUNT_OUTSIDE: Account
 ENTRY_KIND_UNSPECIFIED: EntryKind
 ENTRY_KIND_TOP_UP: EntryKind
-ENTRY_KIND_WITHDRAWAL: EntryKind
+ENTRY_KIND_WITHDRAW: EntryKind
 ENTRY_KIND_HOLD: EntryKind
 ENTRY_KIND_CAPTURE: EntryKind
 ENTRY_KIND_RELEASE: EntryKind
 ENTRY_KIND_REFUND: EntryKind
 ENTRY_KIND_AWARD: EntryKind
 ENTRY_KIND_PAYOUT: EntryKind
-ENTRY_KIND_OFFLINE_SETTLEMENT: EntryKind
+ENTRY_KIND_SETTLE_OFFLINE: EntryKind
 ENTRY_KIND_STATEMENT_FEE: EntryKind
 ENTRY_KIND_STATEMENT_CREDIT: EntryKind
 ENTRY_KIND_STATEMENT_CLAIM: EntryKind
