@@ -1,0 +1,77 @@
+"""What a dialect is: a carrier's wire protocol in front of the depot, as pairs of functions."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from simulator.depot import Account, Claim, Depot, Record
+from simulator.outcomes import Fault, Operation
+from simulator.world import Event, Mark, ReturnNumber
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """One HTTP request as it arrived."""
+
+    path: str  # below the carrier's prefix
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One HTTP answer, with the carrier's own code for the log."""
+
+    body: bytes
+    code: str
+    content_type: str = "application/json;charset=UTF-8"
+    status: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request whose signature held."""
+
+    account: Account
+    operation: Operation
+    message: Mapping[str, Any]
+    waybill: str
+    reference: str
+    record: Record | None
+    twice: bool = False  # the carrier executes it twice
+    astray: str = ""  # the waybill to answer about in its place
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """One thing to tell an account: a mark of a parcel's course, or the decision on a claim."""
+
+    id: str
+    record: Record
+    mark: Mark | None = None
+    claim: Claim | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    kind: str
+    body: bytes
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    name: str
+    return_number: ReturnNumber
+    number: Callable[[int], str]  # a waybill of this carrier out of a large number
+    read: Callable[[Inbound, Depot], Asked | Answer]
+    perform: Callable[[Asked, Depot, int], Answer]
+    busy: Callable[[Fault], Answer]
+    announces: frozenset[Event]
+    announces_claims: bool
+    push: Callable[[Account, Sequence[Announcement]], Outgoing]
+    forge: Callable[[Account, Outgoing], tuple[str, Outgoing]]  # address, message
+    acknowledged: Callable[[int, bytes], bool]
+    push_batch: int  # announcements in one message
+    push_attempts: int
+    push_interval_ms: int

@@ -1,0 +1,558 @@
+"""Parcels and what a carrier does with them, as pure functions of the journal and of `now`.
+
+No I/O, no clock, no chance: the same parcel and journal always give the same course of events.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum, auto
+from itertools import pairwise
+
+from simulator.outcomes import RETURNING_OUTCOMES, Outcome, Params, Reason
+
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+
+
+class Status(StrEnum):
+    NOT_PICKED_UP = auto()
+    PICKED_UP = auto()
+    IN_TRANSIT = auto()
+    AT_DESTINATION = auto()
+    OUT_FOR_DELIVERY = auto()
+    DELIVERED = auto()
+    RETURNING = auto()
+    ENDED = auto()
+
+
+class Event(StrEnum):
+    PICKED_UP = auto()
+    DEPARTED = auto()
+    ARRIVED = auto()
+    AT_OUTLET = auto()
+    OUT_FOR_DELIVERY = auto()
+    SIGNED = auto()
+    ADDRESSEE_REFUSED = auto()
+    RETURN_STARTED = auto()
+    RETURN_PICKED_UP = auto()
+    RETURN_DEPARTED = auto()
+    RETURN_ARRIVED = auto()
+    RETURN_AT_OUTLET = auto()
+    RETURN_OUT_FOR_DELIVERY = auto()
+    RETURN_SIGNED = auto()
+    LOST = auto()
+    FOUND = auto()
+    DAMAGED = auto()
+    INTERCEPT_ACCEPTED = auto()
+    INTERCEPT_FAILED = auto()
+    INTERCEPT_CANCELLED = auto()
+    INTERCEPT_ENDED = auto()
+
+
+NOTICES = frozenset(
+    {
+        Event.INTERCEPT_ACCEPTED,
+        Event.INTERCEPT_FAILED,
+        Event.INTERCEPT_CANCELLED,
+        Event.INTERCEPT_ENDED,
+    }
+)
+TERMINAL = frozenset({Event.SIGNED, Event.RETURN_SIGNED})
+
+STATUS_AFTER = {
+    Event.PICKED_UP: Status.PICKED_UP,
+    Event.DEPARTED: Status.IN_TRANSIT,
+    Event.ARRIVED: Status.IN_TRANSIT,
+    Event.AT_OUTLET: Status.AT_DESTINATION,
+    Event.OUT_FOR_DELIVERY: Status.OUT_FOR_DELIVERY,
+    Event.SIGNED: Status.DELIVERED,
+    Event.RETURN_STARTED: Status.RETURNING,
+    Event.RETURN_SIGNED: Status.ENDED,
+    Event.LOST: Status.ENDED,
+    Event.FOUND: Status.RETURNING,
+}
+
+
+class Window(StrEnum):
+    UNTIL_DELIVERED = auto()
+    UNTIL_OUT_FOR_DELIVERY = auto()
+
+
+class ReturnNumber(StrEnum):
+    SAME = auto()
+    NEW = auto()
+
+
+class Cause(StrEnum):
+    INTERCEPTION = auto()
+    ADDRESSEE_REFUSED = auto()
+    OTHER_INTERCEPTION = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    name: str
+    phone: str
+    province: str
+    city: str
+    district: str
+    street: str
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """Offsets from shipping at which each status of an undisturbed parcel begins."""
+
+    picked_up: int = 2 * HOUR_MS
+    in_transit: int = 6 * HOUR_MS
+    at_destination: int = 44 * HOUR_MS
+    out_for_delivery: int = 46 * HOUR_MS
+    delivered: int = 50 * HOUR_MS
+
+    def __post_init__(self) -> None:
+        steps = self.steps()
+        if steps[0] < 0 or any(a >= b for a, b in pairwise(steps)):
+            raise ValueError("the steps of a journey must follow one another")
+
+    def steps(self) -> tuple[int, int, int, int, int]:
+        return (
+            self.picked_up,
+            self.in_transit,
+            self.at_destination,
+            self.out_for_delivery,
+            self.delivered,
+        )
+
+    def middle_of(self, status: Status) -> int:
+        """The offset at which a parcel is in the middle of this status."""
+        bounds = (0, *self.steps(), self.delivered + HOUR_MS)
+        index = ORDER.index(status)
+        return (bounds[index] + bounds[index + 1]) // 2
+
+
+ORDER = (
+    Status.NOT_PICKED_UP,
+    Status.PICKED_UP,
+    Status.IN_TRANSIT,
+    Status.AT_DESTINATION,
+    Status.OUT_FOR_DELIVERY,
+    Status.DELIVERED,
+)
+DEFAULT_JOURNEY = Journey()
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    carrier: str
+    account: str
+    waybill: str
+    order_id: str
+    shipped_ms: int
+    sender: Contact
+    receiver: Contact
+    value_minor: int
+    return_number: ReturnNumber
+    return_waybill: str  # the number of the way back; the same as `waybill` when it keeps it
+    journey: Journey = DEFAULT_JOURNEY
+    order_cancelled_ms: int | None = None
+
+
+class Place(StrEnum):
+    """Where something happened; a dialect gives it a name out of the parcel's addresses."""
+
+    ORIGIN_OUTLET = auto()
+    ORIGIN_HUB = auto()
+    DESTINATION_HUB = auto()
+    DESTINATION_OUTLET = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One thing that happened, or will happen, to a parcel."""
+
+    at_ms: int
+    event: Event
+    waybill: str
+    place: Place
+    next_place: Place | None = None
+    cause: Cause | None = None
+    reference: str = ""  # of the interception that a notice is about
+
+
+@dataclass(frozen=True, slots=True)
+class Interception:
+    """One instruction in the carrier's journal, with what the carrier will make of it."""
+
+    reference: str  # the caller's
+    business_no: str  # the carrier's
+    external_no: str
+    attempt: int
+    asked_ms: int
+    outcome: Outcome | None  # None: a physical fact decided
+    params: Params = field(default_factory=Params)
+    by_other: bool = False
+    receipt_only: bool = False
+    effects: int = 1
+    accepted_ms: int | None = None
+    refused_ms: int | None = None
+    reason: Reason | None = None
+    code: str = ""  # the carrier's own code where a script names one
+    turned_ms: int | None = None
+    addressee_refused_ms: int | None = None
+    delivered_ms: int | None = None
+    cancelled_ms: int | None = None
+
+    @property
+    def cause(self) -> Cause:
+        if self.addressee_refused_ms is not None:
+            return Cause.ADDRESSEE_REFUSED
+        return Cause.OTHER_INTERCEPTION if self.by_other else Cause.INTERCEPTION
+
+    def live(self, now_ms: int) -> bool:
+        """Whether the carrier is still acting, or going to act, on it."""
+        if self.cancelled_ms is not None:
+            return False
+        return self.accepted_ms is not None or self.refused_ms is None or self.refused_ms > now_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request to intercept, as the carrier understood it."""
+
+    reference: str
+    external_no: str
+    business_no: str
+    attempt: int
+    now_ms: int
+    window: Window
+    decides_at_once: bool  # the carrier's answer is its promise
+
+
+FORWARD = (  # between departure and the delivery outlet: share of that stretch, in sixteenths
+    (Event.DEPARTED, 0, Place.ORIGIN_OUTLET, Place.ORIGIN_HUB),
+    (Event.ARRIVED, 1, Place.ORIGIN_HUB, Place.DESTINATION_HUB),
+    (Event.DEPARTED, 3, Place.ORIGIN_HUB, Place.DESTINATION_HUB),
+    (Event.ARRIVED, 9, Place.DESTINATION_HUB, Place.DESTINATION_OUTLET),
+    (Event.DEPARTED, 11, Place.DESTINATION_HUB, Place.DESTINATION_OUTLET),
+)
+
+BACKWARD: Sequence[tuple[Event, int, Place | None, Place | None]] = (
+    # share of the way back in sixteenths; no place: where the parcel was turned round
+    (Event.RETURN_PICKED_UP, 0, None, None),
+    (Event.RETURN_DEPARTED, 1, None, Place.ORIGIN_HUB),
+    (Event.RETURN_ARRIVED, 8, Place.ORIGIN_HUB, Place.ORIGIN_OUTLET),
+    (Event.RETURN_AT_OUTLET, 13, Place.ORIGIN_OUTLET, None),
+    (Event.RETURN_OUT_FOR_DELIVERY, 14, Place.ORIGIN_OUTLET, None),
+    (Event.RETURN_SIGNED, 16, Place.ORIGIN_OUTLET, None),
+)
+
+
+def forward(parcel: Parcel, journal: Sequence[Interception]) -> list[Mark]:
+    """The way to the buyer, as far as nothing turns the parcel round."""
+    plan = parcel.journey
+    start, number = parcel.shipped_ms, parcel.waybill
+    leg = plan.at_destination - plan.in_transit
+    outlet = Place.DESTINATION_OUTLET
+    marks = [Mark(start + plan.picked_up, Event.PICKED_UP, number, Place.ORIGIN_OUTLET)]
+    for event, share, place, following in FORWARD:
+        at_ms = start + plan.in_transit + leg * share // 16
+        marks.append(Mark(at_ms, event, number, place, following))
+    marks.append(Mark(start + plan.at_destination, Event.AT_OUTLET, number, outlet))
+    out_ms, signed_ms = start + plan.out_for_delivery, start + plan.delivered
+    for entry in journal:  # a cancelled interception held the parcel for a while
+        held_ms, freed_ms = entry.accepted_ms, entry.cancelled_ms
+        if held_ms is None or freed_ms is None:
+            continue
+        if held_ms <= out_ms < freed_ms:
+            signed_ms, out_ms = freed_ms + signed_ms - out_ms, freed_ms
+        elif held_ms <= signed_ms < freed_ms:
+            signed_ms = freed_ms + HOUR_MS
+    marks.append(Mark(out_ms, Event.OUT_FOR_DELIVERY, number, outlet))
+    marks.append(Mark(signed_ms, Event.SIGNED, number, outlet))
+    if parcel.order_cancelled_ms is not None:
+        return [mark for mark in marks if mark.at_ms <= parcel.order_cancelled_ms]
+    return marks
+
+
+def _return_leg(parcel: Parcel, entry: Interception, turned_ms: int, stand: Place) -> list[Mark]:
+    params, number = entry.params, parcel.return_waybill
+    started = Mark(turned_ms, Event.RETURN_STARTED, parcel.waybill, stand, cause=entry.cause)
+    back_ms = params.number("return_ms", 32 * HOUR_MS)
+    marks = [
+        Mark(turned_ms + back_ms * share // 16, event, number, place or stand, following)
+        for event, share, place, following in BACKWARD
+        if share or number != parcel.waybill
+    ]
+    signed_ms = turned_ms + back_ms
+    where = Place.ORIGIN_HUB
+    match entry.outcome:
+        case Outcome.LOST | Outcome.LOST_THEN_FOUND:
+            lost_ms = turned_ms + min(params.number("lost_ms", 20 * HOUR_MS), back_ms - 1)
+            marks = [mark for mark in marks if mark.at_ms < lost_ms]
+            marks.append(Mark(lost_ms, Event.LOST, number, where))
+            if entry.outcome is Outcome.LOST_THEN_FOUND:
+                found_ms = lost_ms + params.number("found_ms", 3 * DAY_MS)
+                marks.append(Mark(found_ms, Event.FOUND, number, where))
+                marks.append(
+                    Mark(found_ms + DAY_MS, Event.RETURN_SIGNED, number, Place.ORIGIN_OUTLET)
+                )
+        case Outcome.DAMAGED:
+            damaged_ms = turned_ms + min(params.number("damaged_ms", 20 * HOUR_MS), back_ms - 1)
+            marks.append(Mark(damaged_ms, Event.DAMAGED, number, where))
+        case Outcome.DAMAGED_AFTER_RETURN:
+            damaged_ms = signed_ms + 2 * HOUR_MS
+            marks.append(Mark(damaged_ms, Event.DAMAGED, number, Place.ORIGIN_OUTLET))
+    return [started, *marks]
+
+
+def _notices(parcel: Parcel, entry: Interception, course: Sequence[Mark]) -> list[Mark]:
+    """What the carrier announces about the instruction itself."""
+    if entry.by_other:
+        return []
+    times = [(entry.accepted_ms, Event.INTERCEPT_ACCEPTED)]
+    if entry.receipt_only:
+        times.append((entry.refused_ms, Event.INTERCEPT_FAILED))
+    times.append((entry.cancelled_ms, Event.INTERCEPT_CANCELLED))
+    if entry.accepted_ms is not None and entry.cancelled_ms is None:
+        for mark in course:
+            if mark.event in (Event.RETURN_SIGNED, Event.LOST):
+                times.append((mark.at_ms, Event.INTERCEPT_ENDED))
+                break
+            if mark.event is Event.SIGNED:
+                times.append((mark.at_ms, Event.INTERCEPT_FAILED))
+                break
+    return [
+        Mark(at_ms, event, parcel.waybill, Place.DESTINATION_HUB, reference=entry.reference)
+        for at_ms, event in times
+        if at_ms is not None
+    ]
+
+
+def course(parcel: Parcel, journal: Sequence[Interception]) -> list[Mark]:
+    """All that happened and will happen, in order of time, if nothing more is asked."""
+    marks = forward(parcel, journal)
+    for entry in journal:
+        if entry.cancelled_ms is not None:
+            continue
+        if entry.addressee_refused_ms is not None:
+            refused_ms = entry.addressee_refused_ms
+            outlet = Place.DESTINATION_OUTLET
+            marks = [m for m in marks if m.at_ms < refused_ms]
+            marks.append(Mark(refused_ms, Event.ADDRESSEE_REFUSED, parcel.waybill, outlet))
+        if entry.delivered_ms is not None:
+            marks = _redeliver(marks, entry.delivered_ms)
+        elif entry.turned_ms is not None:
+            marks = _stopped(marks, entry)
+            stand = marks[-1].place if marks else Place.ORIGIN_OUTLET
+            marks += _return_leg(parcel, entry, entry.turned_ms, stand)
+    marks.sort(key=_at_ms)
+    notices = [mark for entry in journal for mark in _notices(parcel, entry, marks)]
+    if notices:
+        marks += notices
+        marks.sort(key=_at_ms)
+    return marks
+
+
+def _at_ms(mark: Mark) -> int:
+    return mark.at_ms
+
+
+def _redeliver(marks: list[Mark], delivered_ms: int) -> list[Mark]:
+    kept = [mark for mark in marks if mark.event is not Event.SIGNED and mark.at_ms < delivered_ms]
+    signed = next((mark for mark in marks if mark.event is Event.SIGNED), None)
+    return kept if signed is None else [*kept, replace(signed, at_ms=delivered_ms)]
+
+
+def _stopped(marks: list[Mark], entry: Interception) -> list[Mark]:
+    """A parcel that is stopped may travel on until it is turned, but is not delivered."""
+    held_ms = entry.accepted_ms if entry.accepted_ms is not None else entry.addressee_refused_ms
+    turned_ms = entry.turned_ms or 0
+    doors = (Event.OUT_FOR_DELIVERY, Event.SIGNED)
+    return [
+        mark
+        for mark in marks
+        if mark.at_ms <= turned_ms and not (mark.event in doors and mark.at_ms > (held_ms or 0))
+    ]
+
+
+def scans(marks: Sequence[Mark], now_ms: int) -> list[Mark]:
+    """What the carrier's tracking shows at `now_ms`."""
+    return [mark for mark in marks if mark.at_ms <= now_ms and mark.event not in NOTICES]
+
+
+def status(marks: Sequence[Mark], now_ms: int) -> Status:
+    found = Status.NOT_PICKED_UP
+    for mark in marks:
+        if mark.at_ms > now_ms:
+            break
+        found = STATUS_AFTER.get(mark.event, found)
+    return found
+
+
+def obstacle(
+    marks: Sequence[Mark], journal: Sequence[Interception], ask: Ask, cancelled: bool
+) -> Reason | None:
+    """The physical fact that forbids an interception now, whatever a script wishes."""
+    stand = status(marks, ask.now_ms)
+    if cancelled or stand is Status.NOT_PICKED_UP:
+        return Reason.NOT_PICKED_UP
+    for entry in journal:
+        if entry.live(ask.now_ms):
+            return Reason.ALREADY_INTERCEPTED
+        if entry.addressee_refused_ms is not None:
+            return Reason.RETURN_LEG
+    if stand in (Status.RETURNING, Status.ENDED):
+        return Reason.RETURN_LEG
+    if stand is Status.DELIVERED:
+        return Reason.ALREADY_DELIVERED
+    if stand is Status.OUT_FOR_DELIVERY and ask.window is Window.UNTIL_OUT_FOR_DELIVERY:
+        return Reason.TOO_LATE
+    return None
+
+
+def refused(ask: Ask, reason: Reason, outcome: Outcome | None = None) -> Interception:
+    return Interception(
+        ask.reference,
+        ask.business_no,
+        ask.external_no,
+        ask.attempt,
+        ask.now_ms,
+        outcome,
+        refused_ms=ask.now_ms,
+        reason=reason,
+        effects=0,
+    )
+
+
+def decide(
+    parcel: Parcel, journal: Sequence[Interception], ask: Ask, outcome: Outcome, params: Params
+) -> tuple[Interception, ...]:
+    """What the journal gains by this request: usually one entry; none of them is ever undecided."""
+    marks = course(parcel, journal)
+    reason = obstacle(marks, journal, ask, parcel.order_cancelled_ms is not None)
+    if reason is not None:
+        return (refused(ask, reason),)
+    signed_ms = next((mark.at_ms for mark in marks if mark.event is Event.SIGNED), None)
+    entry = Interception(
+        ask.reference,
+        ask.business_no,
+        ask.external_no,
+        ask.attempt,
+        ask.now_ms,
+        outcome,
+        params,
+        receipt_only=not ask.decides_at_once,
+    )
+    match outcome:
+        case Outcome.REFUSED | Outcome.REFUSED_UNLISTED:
+            return (_refusal(entry, ask),)
+        case Outcome.BUYER_REFUSED:
+            return (_buyer_refused(entry, signed_ms),)
+        case Outcome.INTERCEPTED_BY_OTHER:
+            return _second(entry, ask, marks)
+        case _:
+            return (_acceptance(entry, ask, signed_ms),)
+
+
+def _refusal(entry: Interception, ask: Ask) -> Interception:
+    params = entry.params
+    reason = Reason.UNLISTED
+    if entry.outcome is Outcome.REFUSED:
+        reason = Reason(params.text("code", Reason.TOO_LATE))
+    later = params.text("when", "reply") == "later" and not ask.decides_at_once
+    delay_ms = params.number("after_ms", 2 * MINUTE_MS) if later else 0
+    return replace(
+        entry,
+        receipt_only=later,
+        refused_ms=entry.asked_ms + delay_ms,
+        reason=reason,
+        effects=0,
+    )
+
+
+def _buyer_refused(entry: Interception, signed_ms: int | None) -> Interception:
+    refused_ms = entry.asked_ms + entry.params.number("after_ms", 20 * MINUTE_MS)
+    if signed_ms is not None:
+        refused_ms = max(entry.asked_ms, min(refused_ms, signed_ms - 1))
+    return replace(
+        entry,
+        receipt_only=True,
+        effects=0,
+        refused_ms=refused_ms,
+        reason=Reason.RETURN_LEG,
+        addressee_refused_ms=refused_ms,
+        turned_ms=refused_ms + entry.params.number("turn_ms", HOUR_MS),
+    )
+
+
+def _second(entry: Interception, ask: Ask, marks: Sequence[Mark]) -> tuple[Interception, ...]:
+    """Somebody else was here a little earlier."""
+    started_ms = max(marks[0].at_ms, ask.now_ms - 10 * MINUTE_MS)
+    other = Interception(
+        "",
+        f"{entry.business_no}X",
+        "",
+        0,
+        started_ms,
+        entry.outcome,
+        entry.params,
+        by_other=True,
+        effects=0,
+        accepted_ms=started_ms,
+        turned_ms=started_ms,
+    )
+    return other, refused(ask, Reason.ALREADY_INTERCEPTED, entry.outcome)
+
+
+def _acceptance(entry: Interception, ask: Ask, signed_ms: int | None) -> Interception:
+    outcome, params, asked_ms = entry.outcome, entry.params, entry.asked_ms
+    receipt_only = not ask.decides_at_once or outcome is Outcome.ACCEPTED_BY_PUSH
+    delay_ms = 0
+    if outcome is Outcome.ACCEPTED_BY_PUSH:
+        delay_ms = params.number("after_ms", 30 * MINUTE_MS)
+    elif outcome is Outcome.LATE_ACCEPT:
+        delay_ms, receipt_only = params.number("after_ms", 2 * HOUR_MS), False
+    elif receipt_only:
+        delay_ms = params.number("after_ms", 2 * MINUTE_MS)
+    entry = replace(entry, receipt_only=receipt_only)
+    accepted_ms = asked_ms + delay_ms
+    if outcome is Outcome.LATE_ACCEPT:
+        reason = Reason(params.text("sync", Reason.TOO_LATE))
+        entry = replace(entry, refused_ms=asked_ms, reason=reason)
+    if signed_ms is not None and signed_ms <= accepted_ms:  # the buyer was faster
+        refused_ms = entry.refused_ms if entry.refused_ms is not None else signed_ms
+        reason = entry.reason or Reason.ALREADY_DELIVERED
+        return replace(entry, refused_ms=refused_ms, reason=reason, effects=0)
+    if outcome is Outcome.DELIVERED_ANYWAY:
+        natural_ms = signed_ms if signed_ms is not None else accepted_ms
+        delivered_ms = max(natural_ms, accepted_ms + params.number("deliver_ms", HOUR_MS))
+        return replace(entry, accepted_ms=accepted_ms, delivered_ms=delivered_ms)
+    assert outcome in RETURNING_OUTCOMES
+    shown_at_once = outcome is Outcome.ACCEPTED_BY_PUSH and ask.decides_at_once
+    turn_ms = params.number("turn_ms", 0 if shown_at_once else HOUR_MS)
+    return replace(entry, accepted_ms=accepted_ms, turned_ms=accepted_ms + turn_ms)
+
+
+def cancellable(entry: Interception, marks: Sequence[Mark], now_ms: int) -> bool:
+    """An instruction can be withdrawn until the parcel has been turned or delivered."""
+    if not entry.live(now_ms):
+        return False
+    stand = status(marks, now_ms)
+    return stand not in (Status.RETURNING, Status.ENDED, Status.DELIVERED)
+
+
+def cancel(entry: Interception, now_ms: int) -> Interception:
+    """Withdrawn; what had not been decided by then never will be."""
+    accepted_ms = entry.accepted_ms
+    kept = accepted_ms if accepted_ms is not None and accepted_ms <= now_ms else None
+    refused_ms = entry.refused_ms
+    return replace(
+        entry,
+        cancelled_ms=now_ms,
+        accepted_ms=kept,
+        refused_ms=refused_ms if refused_ms is not None and refused_ms <= now_ms else None,
+        addressee_refused_ms=None,
+        turned_ms=None,
+        delivered_ms=None,
+    )
