@@ -335,6 +335,7 @@ class Adapter:
     waybill: str  # regular expression of a waybill number of this carrier
     dedup: Fact[Dedup]
     promise_on: Fact[Promise]
+    cancel_needs_reference: bool = False  # a cancel names the number that the reply brought
     tombstone: Fact[bool]  # a cancel makes a request that arrives later a dead letter
     in_flight_bound_ms: Fact[int]  # after it, a request that timed out can no longer land
     fee_basis: Fact[str]  # where the fee comes from: "reply" or "contract"

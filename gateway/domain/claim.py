@@ -1,0 +1,469 @@
+"""Claims: what a promise that was not kept is worth, under one cap per parcel.
+
+An award is min(loss claimed, what the carrier grants, what is left of the line's value, what is
+left of the parcel's cap). It is decided once per decision key, in one transaction with its entry.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum, auto
+from typing import ClassVar
+
+from gateway.domain.book import Book
+from gateway.domain.carrier import ClaimKind
+from gateway.domain.command import Env, No, Replayed, Wants, fingerprint, repeated
+from gateway.domain.fees import Payout, Terms
+from gateway.domain.interception import (
+    PROMISED,
+    Exceptional,
+    ExceptionKind,
+    Interception,
+    JobKind,
+    Movement,
+    Request,
+)
+from gateway.domain.ledger import Move, Transfer, TransferKind, post
+from gateway.domain.lifecycle import (
+    schedule,
+)
+from gateway.domain.parcel import (
+    Incident,
+    OrderLine,
+    Parcel,
+    Person,
+    ScanRow,
+    journey,
+)
+from gateway.domain.refusal import Refusal, Why
+
+CLAIMS_MAX = 100  # of one parcel
+
+
+class ClaimState(StrEnum):
+    @staticmethod
+    def _generate_next_value_(name: str, *_: object) -> str:
+        return name
+
+    FILED = auto()
+    UNDER_REVIEW = auto()
+    PARTLY_AWARDED = auto()
+    AWARDED = auto()
+    REJECTED = auto()
+    WITHDRAWN = auto()
+    VOID = auto()  # found again before it was decided
+
+
+class Desk(StrEnum):
+    """Who has the claim."""
+
+    CARRIER = auto()
+    OPERATOR = auto()
+
+
+LIVE = frozenset({ClaimState.FILED, ClaimState.UNDER_REVIEW, ClaimState.PARTLY_AWARDED})
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    PARENT: ClassVar[str] = "parcel"
+    id: str
+    tenant: str
+    merchant: str
+    interception: str
+    parcel: str
+    channel: str
+    account: str
+    kind: ClaimKind
+    order_no: str
+    line_no: str
+    loss_minor: int
+    granted_minor: int  # what the carrier grants in all; 0 until it says so
+    currency: str
+    description: str
+    state: ClaimState
+    desk: Desk
+    reference: str  # the carrier's number of it
+    reason: str
+    filed_by: str
+    filed_at: int
+    decided_at: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Award:
+    PARENT: ClassVar[str] = "claim"
+    id: str
+    claim: str
+    parcel: str
+    order_no: str
+    line_no: str
+    amount: int
+    currency: str
+    channel: Payout
+    decision_key: str
+    actor: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    """The four limits of an award, in minor units; the award is the least of them."""
+
+    loss: int
+    value: int
+    cap: int
+    granted: int
+
+    @property
+    def amount(self) -> int:
+        return max(0, min(self.loss, self.value, self.cap, self.granted))
+
+
+FAMILY = frozenset({OrderLine, ScanRow, Person, Incident, Claim})
+
+
+@dataclass(frozen=True, slots=True)
+class FileClaim:
+    tenant: str
+    request_id: str
+    interception: str
+    kind: ClaimKind
+    order_no: str
+    line_no: str
+    loss_minor: int
+    currency: str
+    description: str
+    actor: str
+    evidence: bool = False
+
+    def wants(self) -> Wants:
+        return Wants(
+            requests=(f"{self.tenant}/{self.request_id}",),
+            interceptions=(self.interception,),
+            of_parcel=FAMILY,
+            of_interception=frozenset({Exceptional}),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    claim: Claim
+    replayed: bool
+
+
+def file_claim(book: Book, command: FileClaim, env: Env, terms: Terms) -> Filed | No:
+    c = command
+    key = f"{c.tenant}/{c.request_id}"
+    mark = fingerprint(
+        c.interception, c.kind, c.order_no, c.line_no, c.loss_minor, c.currency, c.description
+    )
+    again = repeated(book.get(Request, key), "File", mark)
+    if isinstance(again, Replayed):
+        return Filed(book.need(Claim, again.subject), True)
+    if again is not None:
+        return again
+    ic = book.get(Interception, c.interception)
+    if ic is None or ic.tenant != c.tenant:
+        return Refusal(Why.INTERCEPTION_UNKNOWN)
+    refused = _unfit(book, c, ic, env, terms)
+    if refused is not None:
+        return refused
+    adapter = terms.adapters[ic.channel]
+    claim = book.put(
+        Claim(
+            id=env.new_id(),
+            tenant=c.tenant,
+            merchant=ic.merchant,
+            interception=ic.id,
+            parcel=ic.parcel,
+            channel=ic.channel,
+            account=ic.account,
+            kind=c.kind,
+            order_no=c.order_no,
+            line_no=c.line_no,
+            loss_minor=c.loss_minor,
+            granted_minor=0,
+            currency=c.currency,
+            description=c.description,
+            state=ClaimState.FILED if adapter.claim else ClaimState.UNDER_REVIEW,
+            desk=Desk.CARRIER if adapter.claim else Desk.OPERATOR,
+            reference="",
+            reason="",
+            filed_by=c.actor,
+            filed_at=env.now,
+            decided_at=0,
+            version=1,
+        )
+    )
+    if adapter.claim is not None:
+        schedule(book, JobKind.CLAIM, claim.id, ic.channel, ic.account, env.now)
+    if c.kind in (ClaimKind.DAMAGED, ClaimKind.SHORTAGE):
+        incident = f"{ic.parcel}/{c.kind}/merchant/{c.order_no}/{c.line_no}"
+        if book.get(Incident, incident) is None:
+            book.put(Incident(incident, ic.parcel, str(c.kind), "merchant", claim.id, env.now))
+    book.put(Request(key, "File", mark, claim.id, env.now))
+    return Filed(claim, False)
+
+
+def _unfit(book: Book, c: FileClaim, ic: Interception, env: Env, terms: Terms) -> Refusal | None:
+    """Refusals of a claim, in their order."""
+    if c.currency != ic.currency:
+        return Refusal(Why.CURRENCY_DIFFERS, field="loss")
+    if not any(
+        line.order_no == c.order_no and line.line_no == c.line_no
+        for line in book.of(OrderLine, ic.parcel)
+    ):
+        return Refusal(Why.CLAIM_LINE_UNKNOWN, field="line_no")
+    claims = book.of(Claim, ic.parcel)
+    for other in claims:
+        same = (other.interception, other.order_no, other.line_no, other.kind)
+        if same == (ic.id, c.order_no, c.line_no, c.kind) and (
+            other.state is not ClaimState.WITHDRAWN
+        ):
+            return Refusal(Why.CLAIM_EXISTS, subject=other.id)
+    if len(claims) >= CLAIMS_MAX:
+        return Refusal(Why.LIMIT_REACHED, detail=f"{CLAIMS_MAX} claims of a parcel")
+    since = event_at(book, ic, c.kind)
+    if since is None:
+        return Refusal(Why.CLAIM_NO_EVENT, field="kind")
+    if env.now > since + terms.contracts[ic.channel].claim_window_ms:
+        return Refusal(Why.CLAIM_WINDOW_CLOSED)
+    return None
+
+
+def event_at(book: Book, ic: Interception, kind: ClaimKind) -> int | None:
+    """When what the claim rests on happened; None where it did not."""
+    if ic.decision not in PROMISED:
+        return None
+    parcel = book.need(Parcel, ic.parcel)
+    here = journey(parcel, book.of(ScanRow, parcel.id))
+    if kind is ClaimKind.RETURN_FAILED:
+        liable = ic.movement is Movement.RETURN_FAILED and ic.failure != "SENDER_REFUSED"
+        return (here.end_at or ic.decided_at) if liable else None
+    if kind is ClaimKind.LOST:
+        stale = book.get(Exceptional, f"{ExceptionKind.STALE}/{ic.id}")
+        if stale is not None and stale.closed_at is None:
+            return stale.opened_at
+        return (here.end_at or ic.decided_at) if ic.movement is Movement.LOST else None
+    if ic.movement is Movement.RETURNED:
+        return here.end_at or ic.decided_at
+    return here.damaged_at or None
+
+
+def breakdown(book: Book, claim: Claim, granted: int) -> Breakdown:
+    """The limits as they are now, all awards of the parcel counted."""
+    ic = book.need(Interception, claim.interception)
+    awards = [a for c in book.of(Claim, claim.parcel) for a in book.of(Award, c.id)]
+    mine = sum(a.amount for a in awards if a.claim == claim.id)
+    line = next(
+        row
+        for row in book.of(OrderLine, claim.parcel)
+        if (row.order_no, row.line_no) == (claim.order_no, claim.line_no)
+    )
+    of_line = sum(
+        a.amount for a in awards if (a.order_no, a.line_no) == (line.order_no, line.line_no)
+    )
+    return Breakdown(
+        loss=claim.loss_minor - mine,
+        value=line.value_minor - of_line,
+        cap=ic.cap_minor - sum(a.amount for a in awards),
+        granted=granted - mine,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DecideClaim:
+    """A person of the claims desk decides. `grant_minor` 0 rejects."""
+
+    tenant: str
+    request_id: str
+    claim: str
+    grant_minor: int
+    currency: str
+    reason: str
+    actor: str
+    evidence: bool = True
+
+    def wants(self) -> Wants:
+        return Wants(
+            requests=(f"{self.tenant}/{self.request_id}",),
+            claims=(self.claim,),
+            of_parcel=FAMILY,
+            wallet=True,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    claim: Claim
+    award: Award | None
+    limits: Breakdown | None
+    replayed: bool
+
+
+def decide_claim(book: Book, command: DecideClaim, env: Env, terms: Terms) -> Decided | No:
+    key = f"{command.tenant}/{command.request_id}"
+    mark = fingerprint(command.claim, command.grant_minor, command.currency)
+    again = repeated(book.get(Request, key), "DecideClaim", mark)
+    claim = book.get(Claim, command.claim)
+    if isinstance(again, Replayed):
+        return Decided(book.need(Claim, again.subject), None, None, True)
+    if again is not None:
+        return again
+    if claim is None:
+        return Refusal(Why.CLAIM_UNKNOWN)
+    if claim.state not in LIVE:
+        return Refusal(Why.CLAIM_NOT_OPEN)
+    if command.currency and command.currency != claim.currency:
+        return Refusal(Why.CURRENCY_DIFFERS, field="grant")
+    high = command.grant_minor > terms.policy.four_eyes_above_minor
+    if high and command.actor == claim.filed_by:
+        return Refusal(Why.CLAIM_SAME_ACTOR)
+    book.put(Request(key, "DecideClaim", mark, claim.id, env.now))
+    if command.grant_minor == 0:
+        return Decided(reject(book, claim, command.reason, env), None, None, False)
+    # a person's decision is a part of its own: what was awarded before stands beside it
+    before = sum(award.amount for award in book.of(Award, claim.id))
+    granted = before + command.grant_minor
+    decision = f"person:{command.tenant}:{command.request_id}"
+    result = grant(book, claim, granted, decision, command.actor, env, terms)
+    return result if result is not None else Refusal(Why.CLAIM_CAP_REACHED)
+
+
+def grant(
+    book: Book, claim: Claim, granted: int, decision: str, actor: str, env: Env, terms: Terms
+) -> Decided | None:
+    """Award what the limits leave. None where nothing is left, or the parcel was found."""
+    ic = book.need(Interception, claim.interception)
+    if claim.kind is ClaimKind.LOST and ic.movement in (Movement.RETURNING, Movement.RETURNED):
+        book.put(replace(claim, state=ClaimState.VOID, reason="FOUND", version=claim.version + 1))
+        return None
+    limits = breakdown(book, claim, granted)
+    if limits.amount <= 0:
+        return None
+    payout = terms.contracts[claim.channel].payout
+    award = book.put(
+        Award(
+            id=env.new_id(),
+            claim=claim.id,
+            parcel=claim.parcel,
+            order_no=claim.order_no,
+            line_no=claim.line_no,
+            amount=limits.amount,
+            currency=claim.currency,
+            channel=payout,
+            decision_key=decision,
+            actor=actor,
+            at=env.now,
+        )
+    )
+    _transfer(book, claim, award, TransferKind.AWARD, f"award:{award.id}", decision, actor, env)
+    if payout is Payout.WALLET:
+        dedup = f"payout:{award.id}:wallet"
+        _transfer(book, claim, award, TransferKind.PAYOUT, dedup, decision, actor, env)
+    # more may come while the loss is larger and neither value nor cap has run out
+    rest = min(limits.loss, limits.value, limits.cap) - limits.amount
+    claim = book.put(
+        replace(
+            claim,
+            state=ClaimState.PARTLY_AWARDED if rest > 0 else ClaimState.AWARDED,
+            granted_minor=granted,
+            decided_at=env.now,
+            version=claim.version + 1,
+        )
+    )
+    return Decided(claim, award, limits, False)
+
+
+def _transfer(
+    book: Book,
+    claim: Claim,
+    award: Award,
+    kind: TransferKind,
+    dedup: str,
+    cause: str,
+    actor: str,
+    env: Env,
+) -> None:
+    move = Move(
+        kind=kind,
+        amount=award.amount,
+        currency=award.currency,
+        merchant=claim.merchant,
+        channel=claim.channel,
+        interception=claim.interception,
+        award=award.id,
+        dedup=dedup,
+        actor=actor,
+        cause=cause,
+    )
+    post(book, move, env.new_id(), env.now)
+
+
+def reject(book: Book, claim: Claim, reason: str, env: Env) -> Claim:
+    return book.put(
+        replace(
+            claim,
+            state=ClaimState.REJECTED,
+            reason=reason[:200],
+            decided_at=env.now,
+            version=claim.version + 1,
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SettleOffline:
+    """The carrier has paid the merchant for a decided award; the receivable is closed."""
+
+    tenant: str
+    request_id: str
+    award: str
+    reference: str  # of the payment between carrier and merchant
+    actor: str
+    evidence: bool = True
+
+    def wants(self) -> Wants:
+        return Wants(
+            requests=(f"{self.tenant}/{self.request_id}",),
+            awards=(self.award,),
+            transfers=(f"payout:{self.award}:wallet", f"payout:{self.award}:offline"),
+            of_parcel=FAMILY,
+            wallet=True,
+        )
+
+
+def settle_offline(book: Book, command: SettleOffline, env: Env, _: Terms) -> Award | No:
+    key = f"{command.tenant}/{command.request_id}"
+    mark = fingerprint(command.award, command.reference)
+    again = repeated(book.get(Request, key), "SettleOffline", mark)
+    award = book.get(Award, command.award)
+    if isinstance(again, Replayed):
+        return book.need(Award, again.subject)
+    if again is not None:
+        return again
+    if award is None:
+        return Refusal(Why.CLAIM_UNKNOWN, field="award_id")
+    paid = [book.get(Transfer, f"payout:{award.id}:{how}") for how in ("wallet", "offline")]
+    if any(paid):
+        return Refusal(Why.CLAIM_NOT_OPEN, field="award_id")
+    claim = book.need(Claim, award.claim)
+    dedup = f"payout:{award.id}:offline"
+    kind = TransferKind.SETTLE_OFFLINE
+    _transfer(book, claim, award, kind, dedup, command.reference, command.actor, env)
+    book.put(Request(key, "SettleOffline", mark, award.id, env.now))
+    return award
+
+
+def found(book: Book, ic: Interception, env: Env) -> bool:
+    """A lost parcel turned up: open claims for its loss are void. Whether one was paid."""
+    paid = False
+    for claim in book.of(Claim, ic.parcel):
+        if claim.interception != ic.id or claim.kind is not ClaimKind.LOST:
+            continue
+        paid = paid or bool(book.of(Award, claim.id))
+        if claim.state in LIVE:
+            book.put(
+                replace(claim, state=ClaimState.VOID, reason="FOUND", version=claim.version + 1)
+            )
+    return paid

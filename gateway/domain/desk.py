@@ -1,0 +1,152 @@
+"""The carrier's claims desk: filing a claim with it, and asking what it grants."""
+
+from dataclasses import dataclass, replace
+
+from gateway.domain.book import Book
+from gateway.domain.carrier import Answer, Case, Verdict
+from gateway.domain.claim import FAMILY, LIVE, Claim, ClaimState, Desk, grant, reject
+from gateway.domain.command import Env, No, Wants
+from gateway.domain.fees import Terms
+from gateway.domain.interception import (
+    Exceptional,
+    ExceptionKind,
+    Job,
+    JobKind,
+    JobState,
+)
+from gateway.domain.leasing import Work, finished, lease
+from gateway.domain.lifecycle import (
+    ASK_DELAYS_MS,
+    SEND_DELAYS_MS,
+    delay,
+    open_exception,
+    schedule,
+)
+from gateway.domain.parcel import (
+    Parcel,
+    Person,
+)
+
+CLAIM_ATTEMPTS_MAX = 12  # then a person files it through the carrier's complaint channels
+
+
+def lease_filing(book: Book, job: Job, env: Env, terms: Terms) -> Work | None:
+    return _lease(book, job, env, {ClaimState.FILED})
+
+
+def lease_asking(book: Book, job: Job, env: Env, terms: Terms) -> Work | None:
+    return _lease(book, job, env, {ClaimState.UNDER_REVIEW, ClaimState.PARTLY_AWARDED})
+
+
+def _lease(book: Book, job: Job, env: Env, states: set[ClaimState]) -> Work | None:
+    claim = book.need(Claim, job.subject)
+    if claim.state not in states or claim.desk is not Desk.CARRIER:
+        finished(book, job)
+        return None
+    job = lease(book, job, env)
+    people = {person.role: person.contact() for person in book.of(Person, claim.parcel)}
+    case = Case(
+        key=claim.id,
+        waybill=book.need(Parcel, claim.parcel).waybill,
+        kind=claim.kind,
+        amount_minor=claim.loss_minor,
+        description=claim.description,
+        reference=claim.reference,
+        sender=people.get("sender"),
+    )
+    return Work(
+        job.id, job.gen, job.kind, job.channel, job.account, claim.id, job.lease_until, case=case
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class FinishClaim:
+    """What the carrier says of a claim: of its filing, or of its decision."""
+
+    job: str
+    gen: int
+    claim: str
+    answer: Answer
+    evidence: bool = True
+
+    def wants(self) -> Wants:
+        return Wants(
+            claims=(self.claim,),
+            of_parcel=FAMILY,
+            of_interception=frozenset({Exceptional}),
+            wallet=True,
+        )
+
+
+def finish_claim(book: Book, command: FinishClaim, env: Env, terms: Terms) -> Claim | No:
+    claim = book.need(Claim, command.claim)
+    job = book.need(Job, command.job)
+    if job.gen != command.gen or job.state is not JobState.LEASED:
+        return claim
+    finished(book, job)
+    if claim.state not in LIVE:
+        return claim
+    if job.kind is JobKind.CLAIM:
+        return _filed(book, claim, job, command.answer, env, terms)
+    return _answered(book, claim, job, command.answer, env, terms)
+
+
+def _filed(book: Book, claim: Claim, job: Job, answer: Answer, env: Env, terms: Terms) -> Claim:
+    adapter = terms.adapters[claim.channel]
+    if answer.verdict in (Verdict.RECEIVED, Verdict.ACCEPTED, Verdict.DUPLICATE):
+        claim = replace(
+            claim,
+            state=ClaimState.UNDER_REVIEW,
+            reference=answer.reference[:128] or claim.reference,
+            version=claim.version + 1,
+        )
+        if adapter.claim_query is not None:
+            _ask_later(book, claim, JobKind.CLAIM_FOLLOW, env.now + delay(ASK_DELAYS_MS, 8), 0)
+        return book.put(claim)
+    unsafe = answer.verdict is Verdict.UNKNOWN and not (
+        adapter.claim is not None and adapter.claim.repeatable
+    )
+    if answer.verdict is Verdict.REFUSED or unsafe or job.attempts >= CLAIM_ATTEMPTS_MAX:
+        return _to_operator(book, claim, answer, env)
+    due = env.now + delay(SEND_DELAYS_MS, job.attempts - 1)
+    _ask_later(book, claim, JobKind.CLAIM, due, job.attempts)
+    return claim
+
+
+def _answered(book: Book, claim: Claim, job: Job, answer: Answer, env: Env, terms: Terms) -> Claim:
+    if answer.verdict is Verdict.ACCEPTED and answer.grant_minor is not None:
+        if answer.grant_minor <= 0:
+            return reject(book, claim, "CARRIER_GRANTED_NOTHING", env)
+        decision = f"carrier:{claim.channel}:{claim.reference}:{answer.grant_minor}"
+        result = grant(
+            book, claim, answer.grant_minor, decision, f"carrier:{claim.channel}", env, terms
+        )
+        if result is not None:
+            return result.claim
+        claim = book.need(Claim, claim.id)
+        return claim if claim.state not in LIVE else reject(book, claim, "CAP_REACHED", env)
+    if answer.verdict in (Verdict.REFUSED, Verdict.MISSED):
+        return reject(book, claim, answer.reason.upper(), env)
+    due = env.now + delay(ASK_DELAYS_MS, 8 + job.attempts)
+    _ask_later(book, claim, JobKind.CLAIM_FOLLOW, due, job.attempts)
+    return claim
+
+
+def _ask_later(book: Book, claim: Claim, kind: JobKind, due: int, attempts: int) -> None:
+    job = schedule(book, kind, claim.id, claim.channel, claim.account, due)
+    book.put(replace(job, attempts=attempts))
+
+
+def _to_operator(book: Book, claim: Claim, answer: Answer, env: Env) -> Claim:
+    open_exception(
+        book, ExceptionKind.GIVEN_UP, claim.id, claim.tenant, env, f"claim {answer.reason}"
+    )
+    return book.put(
+        replace(
+            claim,
+            state=ClaimState.UNDER_REVIEW,
+            desk=Desk.OPERATOR,
+            reason=answer.reason.upper(),
+            version=claim.version + 1,
+        )
+    )

@@ -1,0 +1,185 @@
+"""Due jobs: which work is taken up now, and what a holder that has gone leaves behind."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from gateway.domain import desk
+from gateway.domain.book import Book
+from gateway.domain.command import Due, Env, Wants
+from gateway.domain.fees import Terms
+from gateway.domain.interception import (
+    Attempt,
+    AttemptKind,
+    Cancel,
+    Decision,
+    Event,
+    ExceptionKind,
+    Interception,
+    Job,
+    JobKind,
+    JobState,
+    Outcome,
+)
+from gateway.domain.leasing import Work, finished, lease, lease_post, work_of
+from gateway.domain.lifecycle import (
+    ATTEMPTS_MAX,
+    SEND_DELAYS_MS,
+    delay,
+    follow,
+    move,
+    open_exception,
+    order_for,
+    schedule,
+    withdraw,
+)
+from gateway.domain.parcel import (
+    OrderLine,
+    Person,
+)
+from gateway.domain.reply import CHILDREN, repeats
+
+
+@dataclass(frozen=True, slots=True)
+class Fumble:
+    """Our own code failed on a job. After some attempts a person looks; others go on."""
+
+    job: str
+    gen: int
+    detail: str  # the class of the error, never its text
+    evidence: bool = True
+
+    def wants(self) -> Wants:
+        subject = self.job.split("/", 1)[1]
+        return Wants(interceptions=(subject,), claims=(subject,), of_interception=CHILDREN)
+
+
+def fumble(book: Book, command: Fumble, env: Env, terms: Terms) -> Job | None:
+    job = book.get(Job, command.job)
+    if job is None or job.gen != command.gen or job.state is not JobState.LEASED:
+        return None
+    if job.attempts < ATTEMPTS_MAX:
+        wait = delay(SEND_DELAYS_MS, job.attempts)
+        return book.put(replace(job, lease_until=env.machine_ms + wait))
+    ic = book.get(Interception, job.subject)
+    tenant = ic.tenant if ic is not None else ""
+    open_exception(
+        book, ExceptionKind.GIVEN_UP, job.subject, tenant, env, f"{job.kind} {command.detail}"
+    )
+    return book.put(replace(job, state=JobState.DEAD, owner="", lease_until=0))
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseDue:
+    """Take the jobs whose time has come, and those whose holder has gone."""
+
+    kinds: tuple[str, ...]
+    limit: int
+    busy: frozenset[str]  # carrier accounts without a free send slot, as channel/account
+    evidence: bool = True
+
+    def wants(self) -> Wants:
+        return Wants(
+            due=Due(self.limit, self.kinds),
+            of_parcel=frozenset({Person, OrderLine}),
+            of_interception=CHILDREN,
+            wallet=True,
+        )
+
+
+def lease_due(book: Book, command: LeaseDue, env: Env, terms: Terms) -> list[Work]:
+    works = []
+    for job in book.all(Job):
+        gone = job.state is JobState.LEASED and job.lease_until <= env.machine_ms
+        ready = job.state is JobState.WAIT and job.due_at <= env.now
+        if job.kind not in command.kinds or not (gone or ready):
+            continue
+        if gone:
+            job = recover(book, job, env, terms)
+        if f"{job.channel}/{job.account}" in command.busy or job.state is not JobState.WAIT:
+            continue
+        if job.attempts >= ATTEMPTS_MAX and gone:
+            give_up(book, job, env, "lease")
+            continue
+        work = LEASES[job.kind](book, job, env, terms)
+        if work is not None:
+            works.append(work)
+    return works
+
+
+def recover(book: Book, job: Job, env: Env, terms: Terms) -> Job:
+    """The holder has gone: an attempt it left open may have been sent."""
+    for attempt in book.of(Attempt, job.subject):
+        if attempt.ended_at is None and attempt.kind == ATTEMPT_OF.get(job.kind):
+            book.put(replace(attempt, ended_at=env.now, outcome=Outcome.LOST))
+    job = book.put(replace(job, state=JobState.WAIT, owner="", lease_until=0, due_at=env.now))
+    ic = book.get(Interception, job.subject)
+    if ic is None:
+        return job
+    if job.kind is JobKind.SUBMIT and ic.decision is Decision.SENDING:
+        ic = move(book, ic, Event.LOSE, env, terms, cause="LEASE_ENDED")
+        follow(book, ic, env.now)
+        if ic.cancel is Cancel.ASKED:
+            schedule(book, JobKind.WITHDRAW, ic.id, ic.channel, ic.account, env.now)
+    return job
+
+
+ATTEMPT_OF = {JobKind.SUBMIT: AttemptKind.POST, JobKind.WITHDRAW: AttemptKind.CANCEL}
+
+
+def _submit(book: Book, job: Job, env: Env, terms: Terms) -> Work | None:
+    ic = book.need(Interception, job.subject)
+    if ic.decision is Decision.QUEUED and env.now >= ic.send_deadline:
+        move(book, ic, Event.EXPIRE, env, terms, cause="SEND_DEADLINE")
+        finished(book, job)
+        return None
+    if ic.decision is Decision.QUEUED:
+        ic = move(book, ic, Event.SEND, env, terms)
+        ic = book.put(replace(ic, sent_at=ic.sent_at or env.now))
+        return lease_post(book, ic, job, env, terms)
+    if ic.decision is Decision.UNKNOWN and repeats(ic, env, terms):
+        return lease_post(book, ic, job, env, terms)
+    finished(book, job)
+    return None
+
+
+def _follow(book: Book, job: Job, env: Env, terms: Terms) -> Work | None:
+    ic = book.need(Interception, job.subject)
+    order = order_for(book, ic, terms.adapters[ic.channel], terms)
+    return work_of(lease(book, job, env), order=order)
+
+
+def _withdraw(book: Book, job: Job, env: Env, terms: Terms) -> Work | None:
+    ic = book.need(Interception, job.subject)
+    adapter = terms.adapters[ic.channel]
+    if ic.cancel is not Cancel.ASKED and ic.cancel is not Cancel.SENT:
+        finished(book, job)
+        return None
+    if ic.cancel is Cancel.SENT and (adapter.cancel is None or not adapter.cancel.repeatable):
+        finished(book, job)
+        return None
+    if adapter.cancel is None or (adapter.cancel_needs_reference and not ic.reference):
+        if ic.cancel is Cancel.ASKED:
+            withdraw(book, ic, Cancel.DENIED, env, cause="CANCEL_NOT_OFFERED")
+        finished(book, job)
+        return None
+    if ic.cancel is Cancel.ASKED:
+        ic = withdraw(book, ic, Cancel.SENT, env)
+    job = lease(book, job, env)
+    attempt = Attempt(env.new_id(), ic.id, AttemptKind.CANCEL, job.gen, env.now, None, None)
+    return work_of(job, book.put(attempt).id, order_for(book, ic, adapter, terms))
+
+
+def give_up(book: Book, job: Job, env: Env, detail: str) -> Job:
+    ic = book.get(Interception, job.subject)
+    tenant = ic.tenant if ic is not None else ""
+    open_exception(book, ExceptionKind.GIVEN_UP, job.subject, tenant, env, f"{job.kind} {detail}")
+    return book.put(replace(job, state=JobState.DEAD, owner="", lease_until=0))
+
+
+LEASES: dict[JobKind, Callable[[Book, Job, Env, Terms], Work | None]] = {
+    JobKind.SUBMIT: _submit,
+    JobKind.FOLLOW: _follow,
+    JobKind.WITHDRAW: _withdraw,
+    JobKind.CLAIM: desk.lease_filing,
+    JobKind.CLAIM_FOLLOW: desk.lease_asking,
+}

@@ -1,0 +1,164 @@
+"""Who may intercept what, and when: every unmet condition at once, in a fixed order."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from gateway.domain.book import Book
+from gateway.domain.carrier import Status
+from gateway.domain.fees import Contract, CrossBorder, Merged, Terms
+from gateway.domain.interception import Interception
+from gateway.domain.parcel import (
+    Agreement,
+    AgreementKind,
+    Merchant,
+    OrderLine,
+    Parcel,
+    StoreStatus,
+    WaybillService,
+)
+from gateway.domain.refusal import Refusal, Why
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """All that the conditions look at."""
+
+    merchant: Merchant
+    parcel: Parcel
+    status: Status
+    lines: tuple[OrderLine, ...]
+    agreements: tuple[Agreement, ...]
+    services: tuple[WaybillService, ...]
+    interceptions: tuple[Interception, ...]
+    cancelled_orders: frozenset[str]
+    contract: Contract
+    terms: Terms
+
+
+def case_of(
+    book: Book, parcel: Parcel, status: Status, cancelled: frozenset[str], terms: Terms
+) -> Case | None:
+    """None where the carrier or the merchant is not configured."""
+    merchant = book.get(Merchant, parcel.merchant)
+    contract = terms.contracts.get(parcel.channel)
+    if merchant is None or contract is None:
+        return None
+    return Case(
+        merchant,
+        parcel,
+        status,
+        tuple(book.of(OrderLine, parcel.id)),
+        tuple(book.of(Agreement, merchant.id)),
+        tuple(book.of(WaybillService, merchant.id)),
+        tuple(book.of(Interception, parcel.id)),
+        cancelled,
+        contract,
+        terms,
+    )
+
+
+def unmet(case: Case) -> tuple[Refusal, ...]:
+    return tuple(refusal for condition in CONDITIONS for refusal in condition(case))
+
+
+def fee_minor(case: Case) -> int | None:
+    """The fee of the contract for where the parcel is; None where the contract has none.
+
+    A channel without tracking pays the dearest band of its window: the caller's word alone
+    must not make it cheaper.
+    """
+    adapter = case.terms.adapters[case.parcel.channel]
+    if adapter.track is None:
+        window = [case.contract.fees.get(status) for status in adapter.window.value]
+        return max((fee for fee in window if fee is not None), default=None)
+    return case.contract.fees.get(case.status)
+
+
+Condition = Callable[[Case], Iterator[Refusal]]
+
+
+def _open(case: Case) -> Iterator[Refusal]:
+    for interception in case.interceptions:
+        if interception.open:
+            yield Refusal(Why.INTERCEPT_OPEN, subject=interception.id)
+
+
+def _again(case: Case) -> Iterator[Refusal]:
+    adapter = case.terms.adapters[case.parcel.channel]
+    stopped = any(i.promised_at for i in case.interceptions)
+    if stopped and not adapter.reintercept.value and not any(i.open for i in case.interceptions):
+        yield Refusal(Why.REINTERCEPT_NOT_OFFERED)
+
+
+def _merchant(case: Case) -> Iterator[Refusal]:
+    merchant, policy = case.merchant, case.terms.policy
+    for bad, why in (
+        (merchant.kind != policy.merchant_kind, Why.MERCHANT_NOT_POP_SOP),
+        (not merchant.cancel_order, Why.CANCEL_ORDER_OFF),
+        (not merchant.wallet_open, Why.WALLET_NOT_OPEN),
+    ):
+        if bad:
+            yield Refusal(why)
+    if merchant.currency != case.contract.currency:
+        yield Refusal(Why.CURRENCY_DIFFERS)
+
+
+def _agreements(case: Case) -> Iterator[Refusal]:
+    signed = {
+        a.agreement: a.agreement_version for a in case.agreements if a.kind is AgreementKind.SERVICE
+    }
+    for agreement, version in case.terms.policy.agreements.items():
+        if signed.get(agreement, "") < version:
+            yield Refusal(Why.AGREEMENT_UNSIGNED, detail=f"{agreement} {version}")
+
+
+def _borders(case: Case) -> Iterator[Refusal]:
+    rule = case.terms.policy.cross_border
+    if case.merchant.cross_border and rule is CrossBorder.REFUSE:
+        yield Refusal(Why.CROSS_BORDER)
+    exempt = case.merchant.cross_border and rule is CrossBorder.EXEMPT_FROM_WAYBILL
+    opened = {service.network for service in case.services if service.opened}
+    if case.parcel.network not in opened and not exempt:
+        yield Refusal(Why.WAYBILL_SERVICE_OFF, detail=case.parcel.network)
+
+
+def _box(case: Case) -> Iterator[Refusal]:
+    for order in sorted({line.order_no for line in case.lines if line.parcels > 1}):
+        yield Refusal(Why.ORDER_SPLIT, detail=order)
+    if case.merchant.store_status is not StoreStatus.OPERATING:
+        yield Refusal(Why.STORE_NOT_OPERATING)
+    if not case.merchant.contract_signed:
+        yield Refusal(Why.CONTRACT_UNSIGNED)
+    excluded = {line.category for line in case.lines} & case.terms.policy.excluded_categories
+    for category in sorted(excluded):
+        yield Refusal(Why.CATEGORY_EXCLUDED, detail=category)
+    if not case.lines or any(line.value_minor <= 0 for line in case.lines):
+        yield Refusal(Why.VALUE_MISSING)
+    orders = {line.order_no for line in case.lines}
+    if (
+        case.terms.policy.merged is Merged.REFUSE_IF_OTHER_ORDER_OPEN
+        and len(orders) > 1
+        and orders - case.cancelled_orders
+    ):
+        yield Refusal(Why.OTHER_ORDER_OPEN)
+
+
+def _window(case: Case) -> Iterator[Refusal]:
+    adapter = case.terms.adapters[case.parcel.channel]
+    if case.status is Status.UNKNOWN:
+        yield Refusal(Why.STATUS_PENDING)
+    elif case.status not in adapter.window.value:
+        yield Refusal(Why.OUTSIDE_WINDOW, detail=case.status)
+    elif fee_minor(case) is None:
+        yield Refusal(Why.FEE_NOT_SET, detail=case.status)
+
+
+CONDITIONS: tuple[Condition, ...] = (
+    _open,
+    _again,
+    _merchant,
+    _agreements,
+    _borders,
+    _box,
+    _window,
+)

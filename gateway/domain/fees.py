@@ -1,0 +1,101 @@
+"""Carrier contracts: the fee by logistics status, the cap, and every term that may differ."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum, auto
+
+from gateway.domain.carrier import Adapter, Channel, Promise, Status
+
+MINUTE_MS = 60_000
+HOUR_MS = 3_600_000
+DAY_MS = 86_400_000
+
+
+class Payout(StrEnum):
+    OFFLINE = auto()  # the carrier pays the merchant; we record it
+    WALLET = auto()
+
+
+class OnCancel(StrEnum):
+    REFUND = auto()
+    KEEP = auto()
+
+
+class UnlistedNo(StrEnum):
+    RELEASE = auto()
+    HOLD = auto()
+
+
+class CrossBorder(StrEnum):
+    REFUSE = auto()
+    EXEMPT_FROM_WAYBILL = auto()
+    ALLOW = auto()
+
+
+class Merged(StrEnum):
+    REFUSE_IF_OTHER_ORDER_OPEN = auto()
+    ALLOW = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contract:
+    """The terms with one carrier. Times are in ms, amounts in minor units of `currency`."""
+
+    channel: str
+    currency: str = "CNY"
+    fees: Mapping[Status, int] = field(default_factory=dict)
+    cap_minor: int = 100_000  # CNY 1 000 per parcel: the platform's rule, not a carrier's field
+    promise_on: Promise | None = None  # None: the adapter's default
+    send_deadline_ms: int = 30 * MINUTE_MS
+    evidence_by_ms: int = 72 * HOUR_MS
+    claim_window_ms: int = 30 * DAY_MS
+    stale_after_ms: int = 15 * DAY_MS
+    fee_on_cancel: OnCancel = OnCancel.REFUND
+    refund_on_return_failed: bool = True
+    unlisted_no: UnlistedNo = UnlistedNo.RELEASE
+    payout: Payout = Payout.OFFLINE
+    in_flight_bound_ms: int | None = None  # None: the adapter's
+    complaints: tuple[Channel, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The platform's own rules, the same for every carrier."""
+
+    quote_valid_ms: int = 10 * MINUTE_MS
+    status_fresh_ms: int = 15 * MINUTE_MS
+    cross_border: CrossBorder = CrossBorder.REFUSE
+    merged: Merged = Merged.REFUSE_IF_OTHER_ORDER_OPEN
+    merchant_kind: str = "pop_sop"
+    agreements: Mapping[str, str] = field(default_factory=dict)  # id -> least version
+    excluded_categories: frozenset[str] = frozenset(
+        {
+            "fresh_food",
+            "virtual_goods",
+            "jewellery",
+            "antiques",
+            "second_hand",
+            "tea",
+            "large_appliances",
+            "made_to_order",
+        }
+    )
+    four_eyes_above_minor: int = 50_000  # an award above it is decided by another than the filer
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """All that a decision may depend on beside the rows: carriers, contracts, policy."""
+
+    adapters: Mapping[str, Adapter]
+    contracts: Mapping[str, Contract]
+    policy: Policy
+    accounts: Mapping[tuple[str, str], Mapping[str, str]]  # (channel, account) -> settings
+    payment_agreements: Mapping[str, frozenset[str]]  # tenant -> configured agreement ids
+
+    def promise_on(self, channel: str) -> Promise:
+        return self.contracts[channel].promise_on or self.adapters[channel].promise_on.value
+
+    def in_flight_bound_ms(self, channel: str) -> int:
+        bound = self.contracts[channel].in_flight_bound_ms
+        return self.adapters[channel].in_flight_bound_ms.value if bound is None else bound

@@ -1,0 +1,75 @@
+"""Leased work: a job, its fencing generation, and the attempt written before the call."""
+
+from dataclasses import dataclass, replace
+
+from gateway.domain.book import Book
+from gateway.domain.carrier import Case, Order
+from gateway.domain.command import Env
+from gateway.domain.fees import Terms
+from gateway.domain.interception import (
+    Attempt,
+    AttemptKind,
+    Interception,
+    Job,
+    JobKind,
+    JobState,
+)
+from gateway.domain.lifecycle import NEVER, order_for
+
+LEASE_MS = 20_000  # above the carriers' total time-out, so that no lease ends under a live call
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A call to a carrier that has been leased, with the attempt written before it."""
+
+    job: str
+    gen: int
+    kind: JobKind
+    channel: str
+    account: str
+    subject: str
+    lease_until: int
+    attempt: str = ""
+    order: Order | None = None
+    case: Case | None = None
+
+
+def lease_post(book: Book, ic: Interception, job: Job, env: Env, terms: Terms) -> Work:
+    """Write the attempt, then let it be sent: never the other way round."""
+    job = lease(book, job, env)
+    attempt = book.put(Attempt(env.new_id(), ic.id, AttemptKind.POST, job.gen, env.now, None, None))
+    order = order_for(book, ic, terms.adapters[ic.channel], terms)
+    return work_of(job, attempt.id, order)
+
+
+def lease(book: Book, job: Job, env: Env) -> Job:
+    return book.put(
+        replace(
+            job,
+            state=JobState.LEASED,
+            gen=job.gen + 1,
+            owner=env.owner,
+            lease_until=env.machine_ms + LEASE_MS,
+            due_at=NEVER,
+            attempts=job.attempts + 1,
+        )
+    )
+
+
+def work_of(job: Job, attempt: str = "", order: Order | None = None) -> Work:
+    return Work(
+        job.id,
+        job.gen,
+        job.kind,
+        job.channel,
+        job.account,
+        job.subject,
+        job.lease_until,
+        attempt,
+        order,
+    )
+
+
+def finished(book: Book, job: Job) -> None:
+    book.put(replace(job, state=JobState.DONE, due_at=NEVER, owner="", lease_until=0, attempts=0))

@@ -1,0 +1,118 @@
+"""Pushes: kept before they are acknowledged, believed as far as they are signed."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from gateway.domain.book import Book
+from gateway.domain.carrier import (
+    Delivery,
+    Tier,
+)
+from gateway.domain.command import Env, Wants
+from gateway.domain.fees import Terms
+from gateway.domain.interception import (
+    Decision,
+    ExceptionKind,
+    Inbox,
+    InboxStatus,
+    Interception,
+)
+from gateway.domain.lifecycle import (
+    follow,
+    open_exception,
+)
+from gateway.domain.parcel import (
+    Alias,
+    Parcel,
+)
+from gateway.domain.reading import READ_WITH, conclude
+from gateway.domain.register import store_scans
+from gateway.domain.reply import CHILDREN
+
+
+def told(book: Book, delivery: Delivery, network: str, tier: Tier, env: Env, terms: Terms) -> bool:
+    """Keep a push's scans and have the carrier asked. Returns whether we hold the parcel.
+
+    A push decides by itself only where the carrier can neither be queried nor tracked.
+    """
+    parcels = dict.fromkeys(parcel.id for parcel in _of_numbers(book, network, delivery.waybills))
+    for key in parcels:
+        parcel = book.need(Parcel, key)
+        numbers = {parcel.waybill, *(alias.waybill for alias in book.of(Alias, parcel.id))}
+        scans = tuple(scan for scan in delivery.scans if scan.waybill in numbers)
+        parcel = store_scans(book, parcel, scans, tier, env)
+        ic = latest(book.of(Interception, parcel.id))
+        if ic is None or not ic.sent_at:
+            continue
+        adapter = terms.adapters[ic.channel]
+        if adapter.track is not None or adapter.query is not None:
+            follow(book, ic, env.now)
+        elif tier is Tier.T1 and ic.decision is not Decision.SENDING:
+            conclude(book, ic, parcel, None, env, terms)
+    return bool(parcels)
+
+
+def _of_numbers(book: Book, network: str, waybills: Iterable[str]) -> list[Parcel]:
+    found = []
+    for waybill in waybills:
+        alias = book.get(Alias, f"{network}/{waybill}")
+        ours = [p for p in book.all(Parcel) if p.network == network and p.waybill == waybill]
+        if ours:
+            found.append(max(ours, key=lambda parcel: parcel.epoch))
+        elif alias is not None:
+            found.append(book.need(Parcel, alias.parcel))
+    return found
+
+
+def latest(interceptions: Iterable[Interception]) -> Interception | None:
+    """The one that evidence by waybill belongs to: the open one, else the newest that left."""
+    ordered = sorted(interceptions, key=lambda ic: (ic.open, ic.sent_at > 0, ic.created_at, ic.id))
+    return ordered[-1] if ordered else None
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivePush:
+    """One push, verified, as it came: kept first, understood later."""
+
+    row: Inbox
+    evidence: bool = True
+
+    def wants(self) -> Wants:
+        return Wants(inbox=(self.row.id,))
+
+
+def receive_push(book: Book, command: ReceivePush, env: Env, _: Terms) -> bool:
+    """Whether it is new. The same event again changes nothing and is acknowledged again."""
+    if book.get(Inbox, command.row.id) is not None:
+        return False
+    row = book.put(replace(command.row, received_at=env.now))
+    if row.status is InboxStatus.QUARANTINED:
+        open_exception(book, ExceptionKind.QUARANTINED, row.id, "", env, row.sha256)
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyPush:
+    inbox: str
+    network: str
+    delivery: Delivery
+    evidence: bool = True
+
+    def wants(self) -> Wants:
+        return Wants(
+            inbox=(self.inbox,),
+            waybills=tuple(f"{self.network}/{waybill}" for waybill in self.delivery.waybills),
+            of_parcel=READ_WITH,
+            of_interception=CHILDREN,
+            wallet=True,
+        )
+
+
+def apply_push(book: Book, command: ApplyPush, env: Env, terms: Terms) -> InboxStatus:
+    row = book.need(Inbox, command.inbox)
+    if row.applied_at is not None or not row.verified:
+        return row.status
+    held = told(book, command.delivery, command.network, Tier(row.tier), env, terms)
+    status = InboxStatus.APPLIED if held else InboxStatus.UNMATCHED
+    book.put(replace(row, applied_at=env.now, status=status))
+    return status

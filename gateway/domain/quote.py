@@ -1,0 +1,97 @@
+"""Quotes: the parcel's status, every unmet condition, and a price that is locked."""
+
+from dataclasses import dataclass
+
+from gateway.domain.book import Book
+from gateway.domain.carrier import Answer, Status, Tier
+from gateway.domain.command import Env, No, Wants
+from gateway.domain.eligibility import case_of, fee_minor, unmet
+from gateway.domain.fees import Terms
+from gateway.domain.interception import (
+    Interception,
+    Quote,
+)
+from gateway.domain.parcel import (
+    Alias,
+    OrderLine,
+    Parcel,
+    Person,
+    ScanRow,
+)
+from gateway.domain.refusal import Refusal, Refusals, Why
+from gateway.domain.register import newest, store_scans
+
+
+@dataclass(frozen=True, slots=True)
+class MakeQuote:
+    tenant: str
+    merchant: str
+    network: str
+    waybill: str
+    cancelled_orders: frozenset[str]
+    read: Answer | None  # a fresh tracking answer, if one was needed and came
+    evidence: bool = False
+
+    def wants(self) -> Wants:
+        return Wants(
+            merchants=(self.merchant,),
+            waybills=(f"{self.network}/{self.waybill}",),
+            of_parcel=frozenset({OrderLine, Alias, Person, ScanRow, Interception}),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    parcel: Parcel
+    status: Status
+    quote: Quote | None
+    unmet: tuple[Refusal, ...]
+
+
+def make_quote(book: Book, command: MakeQuote, env: Env, terms: Terms) -> Quoted | No:
+    parcel = newest(book, command.network, command.waybill)
+    alias = book.get(Alias, f"{command.network}/{command.waybill}")
+    if parcel is None and alias is not None:
+        owner = book.need(Parcel, alias.parcel)
+        mine = (owner.tenant, owner.merchant) == (command.tenant, command.merchant)
+        return Refusals((Refusal(Why.RETURN_LEG if mine else Why.WAYBILL_NOT_YOURS),))
+    if parcel is None or (parcel.tenant, parcel.merchant) != (command.tenant, command.merchant):
+        return Refusals((Refusal(Why.WAYBILL_NOT_YOURS),))
+    if command.read is not None:
+        parcel = store_scans(book, parcel, command.read.scans, Tier.T1, env)
+    status = status_now(parcel, terms, env.now)
+    if status is Status.UNKNOWN:
+        return Refusal(Why.STATUS_PENDING)
+    case = case_of(book, parcel, status, command.cancelled_orders, terms)
+    if case is None:
+        return Refusals((Refusal(Why.CARRIER_NOT_CONFIGURED),))
+    failing = unmet(case)
+    fee = fee_minor(case)
+    if failing or fee is None:
+        return Quoted(parcel, status, None, failing)
+    quote = book.put(
+        Quote(
+            id=env.new_id(),
+            tenant=command.tenant,
+            merchant=command.merchant,
+            parcel=parcel.id,
+            channel=parcel.channel,
+            status=status,
+            fee_minor=fee,
+            cap_minor=case.contract.cap_minor,
+            currency=case.contract.currency,
+            created_at=env.now,
+            expires_at=env.now + terms.policy.quote_valid_ms,
+            used_by=None,
+        )
+    )
+    return Quoted(parcel, status, quote, ())
+
+
+def status_now(parcel: Parcel, terms: Terms, now: int) -> Status:
+    """The status that counts; UNKNOWN where the last reading is too old to price from."""
+    adapter = terms.adapters.get(parcel.channel)
+    if adapter is not None and adapter.track is None:
+        return parcel.declared
+    fresh = parcel.read_at and now - parcel.read_at < terms.policy.status_fresh_ms
+    return parcel.status if fresh else Status.UNKNOWN

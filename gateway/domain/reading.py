@@ -1,0 +1,330 @@
+"""Readings of an interception: what scans and query answers prove.
+
+They are facts in a set. What they prove is a pure function of that set, applied only when the
+reading is complete, so that order, repetition and delay cannot change how an interception ends.
+"""
+
+from dataclasses import dataclass, replace
+
+from gateway.domain.book import Book
+from gateway.domain.carrier import (
+    Answer,
+    Cause,
+    Reason,
+    Tier,
+    Verdict,
+)
+from gateway.domain.claim import Claim, found
+from gateway.domain.command import Env, No, Wants
+from gateway.domain.fees import Terms, UnlistedNo
+from gateway.domain.interception import (
+    AT_CARRIER,
+    MOVEMENTS,
+    PROMISED,
+    UNDECIDED,
+    Attempt,
+    AttemptKind,
+    Cancel,
+    Decision,
+    Effect,
+    Event,
+    EvidenceKind,
+    ExceptionKind,
+    Interception,
+    Job,
+    JobKind,
+    JobState,
+    Money,
+    Movement,
+    Outcome,
+)
+from gateway.domain.lifecycle import (
+    ASK_DELAYS_MS,
+    FOLLOW_DELAY_MS,
+    LOST_DELAY_MS,
+    NEVER,
+    close_exception,
+    delay,
+    move,
+    note,
+    open_exception,
+    schedule,
+    settle,
+    shift,
+    withdraw,
+)
+from gateway.domain.parcel import (
+    Alias,
+    End,
+    Incident,
+    Journey,
+    Parcel,
+    Person,
+    ScanRow,
+    journey,
+)
+from gateway.domain.register import store_scans
+from gateway.domain.reply import CHILDREN, late, repeats, said_no
+
+D, E, V = Decision, Event, Verdict
+READ_WITH = frozenset({Person, ScanRow, Alias, Interception, Incident, Claim})
+OTHER_CAUSES = frozenset({"ALREADY_INTERCEPTED", "RETURNED_OTHERWISE", "DELIVERED"})
+
+
+@dataclass(frozen=True, slots=True)
+class Observe:
+    """One reading of an interception: what the query and the tracking said."""
+
+    job: str
+    gen: int
+    interception: str
+    asked: Answer | None  # None: the carrier has no query, or it was not needed
+    read: Answer | None  # None: the carrier has no tracking
+    evidence: bool = True
+
+    def wants(self) -> Wants:
+        return Wants(
+            interceptions=(self.interception,),
+            of_parcel=READ_WITH,
+            of_interception=CHILDREN,
+            wallet=True,
+        )
+
+
+def observe(book: Book, command: Observe, env: Env, terms: Terms) -> Interception | No:
+    ic = book.need(Interception, command.interception)
+    job = book.need(Job, command.job)
+    fenced = job.gen == command.gen and job.state is JobState.LEASED
+    parcel = book.need(Parcel, ic.parcel)
+    answers = [answer for answer in (command.asked, command.read) if answer is not None]
+    whole = all(answer.verdict is not V.UNKNOWN for answer in answers)
+    if command.read is not None and command.read.verdict is not V.UNKNOWN:
+        parcel = store_scans(book, parcel, command.read.scans, Tier.T1, env)
+    if any(answer.reason is Reason.WRONG_WAYBILL for answer in answers):
+        open_exception(book, ExceptionKind.WRONG_WAYBILL, ic.id, ic.tenant, env)
+    if whole and ic.decision is not D.SENDING:
+        ic = conclude(book, ic, parcel, command.asked, env, terms)
+    ic = overdue(book, ic, parcel, env, terms)
+    if fenced:
+        _rest(book, ic, job, whole, env)
+    return ic
+
+
+def conclude(
+    book: Book, ic: Interception, parcel: Parcel, asked: Answer | None, env: Env, terms: Terms
+) -> Interception:
+    """What the facts prove, applied to one interception."""
+    here = journey(parcel, book.of(ScanRow, parcel.id))
+    if ic.decision in UNDECIDED:
+        ic = _decide(book, ic, here, asked, env, terms)
+    if ic.decision in (D.REFUSED, D.NEVER_SENT) and _ours(ic, here):
+        evidence = _scan_evidence(book, ic, here, env)
+        ic = late(book, ic, evidence, env, terms, None)
+    if ic.decision in PROMISED:
+        ic = _follow_up(book, ic, here, asked, env, terms)
+    _incidents(book, parcel, here, env)
+    return ic
+
+
+def _decide(
+    book: Book,
+    ic: Interception,
+    here: Journey,
+    asked: Answer | None,
+    env: Env,
+    terms: Terms,
+) -> Interception:
+    verdict = asked.verdict if asked is not None else None
+    known = ic.decision is D.PROCESSING  # the carrier has confirmed that it has ours
+    if asked is not None and asked.reference and asked.reference == ic.reference:
+        known = True
+    sent = ic.decision in AT_CARRIER
+    if verdict is V.ACCEPTED and known:
+        evidence = _query_evidence(book, ic, asked, env)
+        return move(book, ic, E.ACCEPT, env, terms, evidence=evidence, answer=asked)
+    if here.end is End.DELIVERED:
+        evidence = _scan_evidence(book, ic, here, env)
+        return move(book, ic, E.REFUSE, env, terms, cause="DELIVERED", evidence=evidence)
+    if here.returning_at or here.end in (End.RETURNED, End.NOT_SHIPPED):
+        if sent and not known and repeats(ic, env, terms):
+            return ic  # the repeat tells whose interception it was
+        evidence = _scan_evidence(book, ic, here, env)
+        if sent and _ours(ic, here):
+            return move(book, ic, E.ACCEPT, env, terms, evidence=evidence)
+        cause = "RETURNED_OTHERWISE"
+        return move(book, ic, E.REFUSE, env, terms, cause=cause, evidence=evidence)
+    if verdict is V.MISSED and known:
+        evidence = _query_evidence(book, ic, asked, env)
+        cause = asked.reason.upper() if asked else ""
+        return move(book, ic, E.REFUSE, env, terms, cause=cause, evidence=evidence)
+    if verdict is V.CANCELLED and known:
+        return _query_cancelled(book, ic, asked, env, terms)
+    if ic.decision is D.UNKNOWN:
+        return _absent(book, ic, asked, env, terms)
+    return ic
+
+
+def _absent(
+    book: Book, ic: Interception, asked: Answer | None, env: Env, terms: Terms
+) -> Interception:
+    """A look that shows nothing: proof after the in-flight bound, or behind an unlisted no."""
+    hold = terms.contracts[ic.channel].unlisted_no is UnlistedNo.HOLD
+    no = said_no(book, ic)
+    nothing = asked is None or asked.verdict is V.ABSENT
+    if no is not None and nothing and not hold:
+        answer = Answer(V.REFUSED, Reason.UNLISTED, code=no.code, assumed=True)
+        return move(book, ic, E.REFUSE, env, terms, cause="UNLISTED", evidence=no.id, answer=answer)
+    if asked is None or asked.verdict is not V.ABSENT:
+        return ic
+    posts = [a for a in book.of(Attempt, ic.id) if a.kind is AttemptKind.POST]
+    last = max((a.started_at for a in posts), default=0)
+    live = any(a.ended_at is None for a in posts)
+    if live or env.now < last + terms.in_flight_bound_ms(ic.channel):
+        return ic
+    evidence = _query_evidence(book, ic, asked, env)
+    for attempt in posts:
+        if attempt.outcome is Outcome.LOST:
+            book.put(replace(attempt, outcome=Outcome.ABSENT))
+    if env.now >= ic.send_deadline:
+        return move(book, ic, E.EXPIRE, env, terms, cause="NEVER_ARRIVED", evidence=evidence)
+    schedule(book, JobKind.SUBMIT, ic.id, ic.channel, ic.account, env.now)
+    return move(book, ic, E.ABSENT, env, terms, evidence=evidence)
+
+
+def _query_cancelled(
+    book: Book, ic: Interception, asked: Answer | None, env: Env, terms: Terms
+) -> Interception:
+    evidence = _query_evidence(book, ic, asked, env)
+    if ic.cancel in (Cancel.ASKED, Cancel.SENT):
+        ic = withdraw(book, ic, Cancel.DONE, env, evidence=evidence)
+        return move(book, ic, E.CANCEL_ACK, env, terms, cause="WITHDRAWN", evidence=evidence)
+    return move(book, ic, E.REFUSE, env, terms, cause="ALREADY_CANCELLED", evidence=evidence)
+
+
+def _ours(ic: Interception, here: Journey) -> bool:
+    """Whether the return may be laid to this interception: it left before, and no other cause."""
+    if not ic.sent_at or not here.returning_at or ic.reason in OTHER_CAUSES:
+        return False
+    if here.cause not in (Cause.INTERCEPTION, Cause.UNSTATED):
+        return False
+    return here.returning_at >= ic.sent_at - CLOCK_SLACK_MS
+
+
+CLOCK_SLACK_MS = 1_000  # carriers' scans have whole seconds
+
+
+ENDED = {
+    End.RETURNED: (Movement.RETURNED, ""),
+    End.LOST: (Movement.LOST, ""),
+    End.NOT_SHIPPED: (Movement.NOT_SHIPPED, ""),
+    End.DELIVERED: (Movement.RETURN_FAILED, "DELIVERED"),
+    End.SENDER_REFUSED: (Movement.RETURN_FAILED, "SENDER_REFUSED"),
+}
+
+
+def _follow_up(
+    book: Book, ic: Interception, here: Journey, asked: Answer | None, env: Env, terms: Terms
+) -> Interception:
+    """The way back: movement follows the journey; a broken promise gives the fee back."""
+    target, failure = ENDED.get(here.end, (Movement.NONE, ""))
+    if here.end is End.OPEN and here.returning_at:
+        target = Movement.RETURNING
+    failed = asked is not None and asked.verdict is V.MISSED
+    if target is Movement.NONE and failed and not here.returning_at:
+        target, failure = Movement.RETURN_FAILED, "CARRIER"
+    if target is ic.movement or target is Movement.NONE:
+        return ic
+    if target not in MOVEMENTS[ic.movement]:
+        open_exception(
+            book, ExceptionKind.CONTRADICTION, ic.id, ic.tenant, env, f"{ic.movement}-{target}"
+        )
+        return ic
+    if failure == "CARRIER":
+        evidence = _query_evidence(book, ic, asked, env)
+    else:
+        evidence = _scan_evidence(book, ic, here, env)
+    if ic.movement is Movement.LOST and found(book, ic, env):
+        open_exception(book, ExceptionKind.RECOVERY, ic.id, ic.tenant, env, "found")
+    cause = failure or str(here.end).upper()
+    ic = shift(book, ic, target, env, failure=failure, cause=cause, evidence=evidence)
+    if failure in ("DELIVERED", "CARRIER"):
+        open_exception(book, ExceptionKind.PROMISE_BROKEN, ic.id, ic.tenant, env, failure)
+        refund = terms.contracts[ic.channel].refund_on_return_failed
+        if refund and ic.money is Money.CAPTURED:
+            ic = settle(book, ic, Effect.REFUND, failure, evidence, "system", env)
+    if ic.cancel is Cancel.ASKED:
+        ic = withdraw(book, ic, Cancel.DENIED, env, cause="too late", evidence=evidence)
+    return ic
+
+
+def _incidents(book: Book, parcel: Parcel, here: Journey, env: Env) -> None:
+    """Damage and loss that a carrier's own scan tells are incidents, once each."""
+    for kind, at in (
+        ("damaged", here.damaged_at),
+        ("lost", here.end_at if here.end is End.LOST else 0),
+    ):
+        key = f"{parcel.id}/{kind}/carrier"
+        if at and book.get(Incident, key) is None:
+            book.put(Incident(key, parcel.id, kind, "carrier", "scan", at))
+
+
+def _query_evidence(book: Book, ic: Interception, asked: Answer | None, env: Env) -> str:
+    if asked is None:
+        raise ValueError("a query's evidence needs its answer")
+    return note(book, ic, EvidenceKind.QUERY, asked, env)
+
+
+def _scan_evidence(book: Book, ic: Interception, here: Journey, env: Env) -> str:
+    told = Answer(
+        V.ACCEPTED if here.returning_at else V.REFUSED,
+        code=f"{here.end}:{here.cause}",
+        reference=here.return_waybill,
+    )
+    return note(book, ic, EvidenceKind.TRACKING, told, env)
+
+
+def overdue(book: Book, ic: Interception, parcel: Parcel, env: Env, terms: Terms) -> Interception:
+    """A timer is not evidence: it only asks a person to look."""
+    if ic.decision in AT_CARRIER and env.now >= ic.evidence_by:
+        open_exception(book, ExceptionKind.NO_EVIDENCE, ic.id, ic.tenant, env, ic.decision)
+    if ic.decision not in UNDECIDED:
+        close_exception(book, ExceptionKind.NO_EVIDENCE, ic.id, env)
+    if ic.decision in PROMISED and ic.movement in (Movement.NONE, Movement.RETURNING):
+        scans = book.of(ScanRow, parcel.id)
+        last = max((scan.at for scan in scans), default=ic.promised_at)
+        quiet = env.now - max(last, ic.promised_at)
+        if quiet >= terms.contracts[ic.channel].stale_after_ms:
+            open_exception(book, ExceptionKind.STALE, ic.id, ic.tenant, env)
+        else:
+            close_exception(book, ExceptionKind.STALE, ic.id, env)
+    return ic
+
+
+def following(ic: Interception) -> bool:
+    """Whether the carrier is still to be asked about this interception."""
+    if ic.decision in AT_CARRIER:
+        return True
+    return ic.decision in PROMISED and ic.movement in (
+        Movement.NONE,
+        Movement.RETURNING,
+        Movement.LOST,
+    )
+
+
+def _rest(book: Book, ic: Interception, job: Job, whole: bool, env: Env) -> None:
+    """When to ask again. A push that came during the reading asks at once."""
+    pulled = job.due_at if job.due_at < NEVER else None
+    if not following(ic) and pulled is None:
+        book.put(
+            replace(job, state=JobState.DONE, due_at=NEVER, owner="", lease_until=0, attempts=0)
+        )
+        return
+    wait = delay(ASK_DELAYS_MS, job.attempts - 1)
+    attempts = job.attempts
+    if ic.decision in PROMISED and whole:
+        wait = LOST_DELAY_MS if ic.movement is Movement.LOST else FOLLOW_DELAY_MS
+        attempts = 0
+    due = env.now + wait if pulled is None else pulled
+    book.put(
+        replace(job, state=JobState.WAIT, due_at=due, owner="", lease_until=0, attempts=attempts)
+    )

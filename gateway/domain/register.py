@@ -1,0 +1,156 @@
+"""Parcels and their scans as they come in: who owns a number, and what is known of it."""
+
+from dataclasses import dataclass, field, replace
+
+from gateway.domain.book import Book
+from gateway.domain.carrier import Answer, Scan, Status, Tier
+from gateway.domain.command import Env, No, Wants
+from gateway.domain.fees import Terms
+from gateway.domain.parcel import (
+    EPOCH_GAP_MS,
+    LINES_MAX,
+    ORDERS_MAX,
+    SCANS_MAX,
+    Alias,
+    Merchant,
+    OrderLine,
+    Parcel,
+    Person,
+    ScanRow,
+    journey,
+    scan_row,
+)
+from gateway.domain.refusal import Refusal, Why
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterParcel:
+    """Lines and people come with an empty `parcel`: it is known only here."""
+
+    tenant: str
+    merchant: str
+    channel: str
+    network: str
+    account: str
+    waybill: str
+    declared: Status
+    lines: tuple[OrderLine, ...]
+    people: tuple[Person, ...] = field(repr=False)
+    evidence: bool = False
+
+    def wants(self) -> Wants:
+        return Wants(
+            merchants=(self.merchant,),
+            waybills=(f"{self.network}/{self.waybill}",),
+            of_parcel=frozenset({OrderLine, Alias, Person, ScanRow}),
+        )
+
+
+def register_parcel(book: Book, command: RegisterParcel, env: Env, terms: Terms) -> Parcel | No:
+    merchant = book.get(Merchant, command.merchant)
+    if merchant is None:
+        return Refusal(Why.MERCHANT_UNKNOWN)
+    if (command.channel, command.account) not in terms.accounts:
+        return Refusal(Why.CARRIER_NOT_CONFIGURED, field="carrier_account")
+    orders = {line.order_no for line in command.lines}
+    if len(command.lines) > LINES_MAX or len(orders) > ORDERS_MAX:
+        return Refusal(Why.LIMIT_REACHED, detail=f"{ORDERS_MAX} orders, {LINES_MAX} lines")
+    alias = book.get(Alias, f"{command.network}/{command.waybill}")
+    found = newest(book, command.network, command.waybill)
+    epoch = 1
+    if found is not None:
+        last = max([s.at for s in book.of(ScanRow, found.id)], default=found.registered_at)
+        if env.now - max(last, found.registered_at) <= EPOCH_GAP_MS:
+            return _again(book, command, found)
+        epoch = found.epoch + 1
+    elif alias is not None:
+        return Refusal(Why.WAYBILL_NOT_YOURS, field="waybill")
+    parcel = book.put(
+        Parcel(
+            id=env.new_id(),
+            tenant=command.tenant,
+            merchant=command.merchant,
+            network=command.network,
+            channel=command.channel,
+            account=command.account,
+            waybill=command.waybill,
+            epoch=epoch,
+            currency=merchant.currency,
+            declared=command.declared,
+            status=Status.UNKNOWN,
+            status_at=0,
+            read_at=0,
+            registered_at=env.now,
+            purged_at=0,
+        )
+    )
+    for line in command.lines:
+        key = f"{parcel.id}/{line.order_no}/{line.line_no}"
+        book.put(replace(line, id=key, parcel=parcel.id))
+    for person in command.people:
+        book.put(replace(person, id=f"{parcel.id}/{person.role}", parcel=parcel.id))
+    return parcel
+
+
+def _again(book: Book, command: RegisterParcel, found: Parcel) -> Parcel | No:
+    """Registering the same parcel twice is one registration; other contents are refused."""
+    if found.tenant != command.tenant or found.merchant != command.merchant:
+        return Refusal(Why.WAYBILL_NOT_YOURS, field="waybill")
+    before = {replace(line, id="", parcel="") for line in book.of(OrderLine, found.id)}
+    if before != {replace(line, id="", parcel="") for line in command.lines}:
+        return Refusal(Why.WAYBILL_REGISTERED, field="orders", subject=found.id)
+    return found
+
+
+def newest(book: Book, network: str, waybill: str) -> Parcel | None:
+    """The parcel of this number now: carriers re-use numbers, the newest epoch counts."""
+    found = [p for p in book.all(Parcel) if p.network == network and p.waybill == waybill]
+    return max(found, key=lambda parcel: parcel.epoch, default=None)
+
+
+def store_scans(
+    book: Book, parcel: Parcel, scans: tuple[Scan, ...], tier: Tier, env: Env
+) -> Parcel:
+    """Keep new scans; a scan told again by a better source takes the better tier."""
+    people = book.of(Person, parcel.id)
+    known = len(book.of(ScanRow, parcel.id))
+    for scan in scans:
+        row = scan_row(parcel, people, scan, tier, env.now)
+        found = book.get(ScanRow, row.id)
+        if found is None and known < SCANS_MAX:
+            known += 1
+            book.put(row)
+        elif found is not None and row.tier < found.tier:
+            book.put(replace(found, tier=row.tier))
+        back = row.return_waybill
+        if back and tier is Tier.T1 and back != parcel.waybill:
+            key = f"{parcel.network}/{back}"
+            if book.get(Alias, key) is None:
+                book.put(Alias(key, parcel.id, back))
+    here = journey(parcel, book.of(ScanRow, parcel.id))
+    changed = replace(
+        parcel,
+        status=here.status,
+        status_at=here.status_at,
+        read_at=env.now if tier is Tier.T1 else parcel.read_at,
+    )
+    return changed if changed == parcel else book.put(changed)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordTrack:
+    """A tracking answer that came after Quote had stopped waiting for it."""
+
+    parcel: str
+    read: Answer
+    evidence: bool = True
+
+    def wants(self) -> Wants:
+        return Wants(parcels=(self.parcel,), of_parcel=frozenset({Person, ScanRow, Alias}))
+
+
+def record_track(book: Book, command: RecordTrack, env: Env, _: Terms) -> Parcel | No:
+    parcel = book.get(Parcel, command.parcel)
+    if parcel is None:
+        return Refusal(Why.PARCEL_UNKNOWN)
+    return store_scans(book, parcel, command.read.scans, Tier.T1, env)

@@ -1,0 +1,258 @@
+"""Replies to what we sent: applied whoever brings them, each at most once."""
+
+from dataclasses import dataclass, replace
+
+from gateway.domain.book import Book
+from gateway.domain.carrier import (
+    Adapter,
+    Answer,
+    Dedup,
+    Promise,
+    Reason,
+    Verdict,
+)
+from gateway.domain.command import Env, No, Wants
+from gateway.domain.fees import Terms, UnlistedNo
+from gateway.domain.interception import (
+    AT_CARRIER,
+    PROMISED,
+    UNDECIDED,
+    Attempt,
+    AttemptKind,
+    Cancel,
+    Decision,
+    Event,
+    Evidence,
+    EvidenceKind,
+    Exceptional,
+    ExceptionKind,
+    Interception,
+    Job,
+    JobKind,
+    JobState,
+    Movement,
+    Outcome,
+)
+from gateway.domain.lifecycle import (
+    ASK_DELAYS_MS,
+    NEVER,
+    SEND_DELAYS_MS,
+    delay,
+    follow,
+    move,
+    note,
+    open_exception,
+    schedule,
+    withdraw,
+)
+
+D, E, V = Decision, Event, Verdict
+CHILDREN = frozenset({Job, Attempt, Evidence, Exceptional})
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """What came of one POST or CANCEL attempt."""
+
+    job: str
+    gen: int
+    interception: str
+    attempt: str
+    answer: Answer
+    evidence: bool = True
+
+    def wants(self) -> Wants:
+        return Wants(interceptions=(self.interception,), of_interception=CHILDREN, wallet=True)
+
+
+def finish(book: Book, command: Finish, env: Env, terms: Terms) -> Interception | No:
+    ic = book.need(Interception, command.interception)
+    attempt = book.need(Attempt, command.attempt)
+    job = book.need(Job, command.job)
+    fenced = job.gen == command.gen and job.state is JobState.LEASED
+    if fenced:
+        job = book.put(replace(job, state=JobState.DONE, due_at=NEVER, owner="", lease_until=0))
+    answer = command.answer
+    if attempt.ended_at is None:
+        outcome = _outcome(answer)
+        book.put(replace(attempt, ended_at=env.now, outcome=outcome))
+    if answer.reason is Reason.BAD_CREDENTIALS:
+        open_exception(
+            book, ExceptionKind.ACCOUNT_REJECTED, ic.id, ic.tenant, env, detail=ic.channel
+        )
+    if answer.reason is Reason.WRONG_WAYBILL:
+        open_exception(book, ExceptionKind.WRONG_WAYBILL, ic.id, ic.tenant, env)
+    if attempt.kind is AttemptKind.CANCEL:
+        return _cancelled(book, ic, command, job, env, terms)
+    ic = posted(book, ic, attempt, answer, env, terms)
+    return _after_post(book, ic, job, env, terms)
+
+
+def _outcome(answer: Answer) -> Outcome:
+    if answer.reason is Reason.NOT_SENT:
+        return Outcome.NOT_SENT
+    if answer.verdict is V.BUSY:
+        return Outcome.BUSY
+    return Outcome.LOST if answer.verdict in (V.UNKNOWN, V.ABSENT) else Outcome.ANSWERED
+
+
+def posted(
+    book: Book, ic: Interception, attempt: Attempt, answer: Answer, env: Env, terms: Terms
+) -> Interception:
+    """Apply the reply to an interception request, by the table for where the decision stands."""
+    key = f"{EvidenceKind.REPLY}/{attempt.id}"
+    if book.get(Evidence, key) is not None:
+        return ic
+    evidence = note(book, ic, EvidenceKind.REPLY, answer, env, attempt=attempt.id, key=key)
+    event, cause = _meaning(book, ic, attempt, answer, terms)
+    if event is None:
+        return ic
+    if event in (E.NOT_SENT, E.LOSE) and ic.decision is not D.SENDING:
+        return ic  # a repeat that did not get through: what is known stays known
+    if event is E.ACCEPT and ic.decision in (D.REFUSED, D.NEVER_SENT):
+        return late(book, ic, evidence, env, terms, answer)
+    if event is E.ACCEPT and ic.decision in PROMISED:
+        return _reference(book, ic, answer)
+    if event is E.RECEIPT and ic.decision is not D.SENDING and ic.decision is not D.UNKNOWN:
+        return _reference(book, ic, answer)
+    if event is E.REFUSE and ic.decision not in UNDECIDED:
+        if ic.decision in PROMISED:
+            open_exception(book, ExceptionKind.CONTRADICTION, ic.id, ic.tenant, env, "reply")
+        return ic
+    if ic.decision in (D.CANCELLED, D.REFUSED, D.NEVER_SENT):
+        return ic
+    return move(book, ic, event, env, terms, cause=cause, evidence=evidence, answer=answer)
+
+
+def _reference(book: Book, ic: Interception, answer: Answer) -> Interception:
+    if not answer.reference or ic.reference:
+        return ic
+    return book.put(replace(ic, reference=answer.reference[:128]))
+
+
+def _meaning(
+    book: Book, ic: Interception, attempt: Attempt, answer: Answer, terms: Terms
+) -> tuple[Event | None, str]:
+    """Verdict of the reply -> event. What is not listed here is a lost answer."""
+    adapter, contract = terms.adapters[ic.channel], terms.contracts[ic.channel]
+    override = contract.promise_on is Promise.REPLY
+    promises = terms.promise_on(ic.channel) is Promise.REPLY
+    reason = answer.reason.upper()
+    match answer.verdict:
+        case V.ACCEPTED:
+            return (E.ACCEPT if promises else E.RECEIPT), ""
+        case V.RECEIVED:
+            return (E.ACCEPT if override and not answer.assumed else E.RECEIPT), ""
+        case V.REFUSED if answer.reason is Reason.UNLISTED:
+            return _unlisted(adapter, terms, ic)
+        case V.REFUSED if answer.reason is Reason.ALREADY_INTERCEPTED:
+            ours = _sent_before(book, ic, attempt) and adapter.dedup.value is Dedup.WAYBILL
+            return (E.RECEIPT, "DUPLICATE") if ours else (E.REFUSE, reason)
+        case V.REFUSED | V.MISSED:
+            return E.REFUSE, reason
+        case V.DUPLICATE:
+            if adapter.dedup.value is Dedup.REFERENCE or _sent_before(book, ic, attempt):
+                return E.RECEIPT, "DUPLICATE"
+            return E.REFUSE, "ALREADY_INTERCEPTED"
+        case V.BUSY:
+            return E.NOT_SENT, reason
+        case _ if answer.reason is Reason.NOT_SENT:
+            return E.NOT_SENT, reason
+        case _:
+            return E.LOSE, reason
+
+
+def _unlisted(adapter: Adapter, terms: Terms, ic: Interception) -> tuple[Event, str]:
+    """A clear no with a code nobody listed: believed after a look, or as the contract says."""
+    hold = terms.contracts[ic.channel].unlisted_no is UnlistedNo.HOLD
+    if hold or adapter.track is not None or adapter.query is not None:
+        return E.LOSE, "UNLISTED"
+    return E.REFUSE, "UNLISTED"
+
+
+def _sent_before(book: Book, ic: Interception, attempt: Attempt) -> bool:
+    """Whether an earlier attempt of ours may have left."""
+    return any(
+        other.kind is AttemptKind.POST
+        and other.id != attempt.id
+        and other.outcome in (Outcome.LOST, Outcome.ANSWERED, None)
+        for other in book.of(Attempt, ic.id)
+    )
+
+
+def _after_post(book: Book, ic: Interception, job: Job, env: Env, terms: Terms) -> Interception:
+    """What happens next: send again, ask how it stands, or nothing more."""
+    if ic.decision is D.QUEUED or (ic.decision is D.UNKNOWN and repeats(ic, env, terms)):
+        due = env.now + delay(SEND_DELAYS_MS, job.attempts - 1)
+        again = schedule(book, JobKind.SUBMIT, ic.id, ic.channel, ic.account, due)
+        book.put(replace(again, attempts=job.attempts))
+    if ic.decision is D.QUEUED and ic.cancel is Cancel.ASKED:
+        ic = withdraw(book, ic, Cancel.DONE, env, cause="not sent")
+        return move(book, ic, E.WITHDRAW, env, terms, cause="WITHDRAWN")
+    if ic.decision in AT_CARRIER or ic.decision in PROMISED:
+        first = delay(ASK_DELAYS_MS, 0)
+        unlisted = ic.decision is D.UNKNOWN and said_no(book, ic)
+        follow(book, ic, env.now if unlisted else env.now + first)
+    if ic.cancel is Cancel.ASKED:
+        if ic.decision in AT_CARRIER or ic.decision in PROMISED:
+            schedule(book, JobKind.WITHDRAW, ic.id, ic.channel, ic.account, env.now)
+        else:
+            ic = withdraw(book, ic, Cancel.DENIED, env, cause="already ended")
+    return ic
+
+
+def repeats(ic: Interception, env: Env, terms: Terms) -> bool:
+    """Whether the same request may be sent again to learn the fate of the first."""
+    adapter = terms.adapters[ic.channel]
+    return adapter.dedup.value is Dedup.REFERENCE and env.now < ic.send_deadline
+
+
+def said_no(book: Book, ic: Interception) -> Evidence | None:
+    """The unlisted refusal that is the last word of the carrier, if there is one."""
+    replies = [e for e in book.of(Evidence, ic.id) if e.kind is EvidenceKind.REPLY]
+    last = max(replies, key=lambda e: (e.at, e.id), default=None)
+    return last if last is not None and last.reason == Reason.UNLISTED else None
+
+
+def _cancelled(
+    book: Book, ic: Interception, command: Finish, job: Job, env: Env, terms: Terms
+) -> Interception:
+    """The reply to a cancel: an acknowledgement releases, too late stands, the rest waits."""
+    answer = command.answer
+    key = f"{EvidenceKind.CANCEL}/{command.attempt}"
+    if book.get(Evidence, key) is not None or ic.cancel is not Cancel.SENT:
+        return ic
+    evidence = note(book, ic, EvidenceKind.CANCEL, answer, env, attempt=command.attempt, key=key)
+    operation = terms.adapters[ic.channel].cancel
+    match answer.verdict:
+        case V.CANCELLED if ic.movement is Movement.NONE:
+            ic = withdraw(book, ic, Cancel.DONE, env, evidence=evidence)
+            if ic.decision in AT_CARRIER or ic.decision is D.ACCEPTED:
+                ic = move(book, ic, E.CANCEL_ACK, env, terms, cause="WITHDRAWN", evidence=evidence)
+        case V.TOO_LATE | V.REFUSED | V.CANCELLED:
+            ic = withdraw(
+                book, ic, Cancel.DENIED, env, cause=answer.reason.upper(), evidence=evidence
+            )
+        case _ if answer.verdict is V.BUSY or (operation is not None and operation.repeatable):
+            ic = withdraw(book, ic, Cancel.ASKED, env, cause=answer.reason.upper())
+            due = env.now + delay(SEND_DELAYS_MS, job.attempts - 1)
+            again = schedule(book, JobKind.WITHDRAW, ic.id, ic.channel, ic.account, due)
+            book.put(replace(again, attempts=job.attempts))
+        case _:
+            pass  # SENT: tracking or a query shows what became of it
+    return ic
+
+
+def late(
+    book: Book,
+    ic: Interception,
+    evidence: str,
+    env: Env,
+    terms: Terms,
+    answer: Answer | None,
+) -> Interception:
+    """Accepted after the fee went back: followed like any other, and not charged again."""
+    ic = move(book, ic, E.LATE, env, terms, evidence=evidence, answer=answer)
+    open_exception(book, ExceptionKind.LATE_ACCEPTANCE, ic.id, ic.tenant, env, ic.channel)
+    follow(book, ic, env.now + delay(ASK_DELAYS_MS, 0))
+    return ic
