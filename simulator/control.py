@@ -112,8 +112,7 @@ async def put_account(request: web.Request) -> web.Response:
     if len(bench.depot.accounts) >= ACCOUNTS_MAX:
         raise Rejected(f"no more than {ACCOUNTS_MAX} accounts", 409)
     account = Account(body.carrier, body.account, body.credentials, body.push_url, body.options)
-    for record in bench.depot.put_account(account):
-        bench.pusher.watch(record)
+    bench.depot.put_account(account)
     return _json({"carrier": body.carrier, "account": body.account})
 
 
@@ -296,8 +295,8 @@ async def delete_faults(request: web.Request) -> web.Response:
 
 async def post_reset(request: web.Request) -> web.Response:
     bench, body = request.app[BENCH], await _read(request, ResetBody)
+    await bench.pusher.forget()
     bench.depot.forget(body.accounts)
-    bench.pusher.forget()
     return _json({"reset": True})
 
 

@@ -4,8 +4,9 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from simulator import world
+from simulator import decisions, world
 from simulator.bodies import OptionsBody
+from simulator.decisions import Ask
 from simulator.outcomes import (
     Fault,
     FaultName,
@@ -20,7 +21,7 @@ from simulator.outcomes import (
     draw,
     striking,
 )
-from simulator.world import Ask, Event, Interception, Mark, Parcel
+from simulator.world import Event, Interception, Mark, Parcel
 
 JOURNAL_MAX = 200  # entries of one parcel; further refusals are answered and not kept
 SEEN_MAX = 200  # requests of one parcel and operation kept in full; the count goes on
@@ -186,16 +187,16 @@ class Depot:
     def find_order(self, account: Account, order_id: str) -> Record | None:
         return self._orders.get((account.carrier, account.name, order_id))
 
-    def put_account(self, account: Account) -> list[Record]:
-        """Its parcels stay, and follow its newest options; they are returned."""
+    def put_account(self, account: Account) -> None:
+        """Its parcels stay, and follow its newest options."""
         known = self.accounts.get((account.carrier, account.name))
         self.accounts[account.carrier, account.name] = account
         if known is None:
-            return []
-        found = [record for record in self.records.values() if record.account is known]
-        for record in found:
-            record.account = account
-        return found
+            return
+        for record in self.records.values():
+            if record.account is known:
+                record.account = account
+                self.touch(record)
 
     # -- what a request meets -------------------------------------------------------------
 
@@ -262,7 +263,7 @@ class Depot:
             at_once,
         )
         outcome, params = self.destiny(record, attempt, now_ms)
-        entries = world.decide(parcel, record.journal, ask, outcome, params)
+        entries = decisions.decide(parcel, record.journal, ask, outcome, params)
         if len(record.journal) < JOURNAL_MAX or entries[-1].effects:
             record.journal.extend(entries)
             self.touch(record)
@@ -290,9 +291,9 @@ class Depot:
         return amended
 
     def cancel(self, record: Record, entry: Interception, now_ms: int) -> bool:
-        if not world.cancellable(entry, record.course(), now_ms):
+        if not decisions.cancellable(entry, record.course(), now_ms):
             return False
-        self.amend(record, entry, world.cancel(entry, now_ms))
+        self.amend(record, entry, decisions.cancel(entry, now_ms))
         return True
 
     def cancel_order(self, record: Record, now_ms: int) -> Reason | None:

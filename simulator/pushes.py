@@ -52,9 +52,11 @@ class Pusher:
         if self._session is not None:
             await self._session.close()
 
-    def forget(self) -> None:
-        self._heap.clear()
-        self.pending = 0
+    async def forget(self) -> None:
+        """Drop everything due, once the attempts under way have ended."""
+        async with self._draining:
+            self._heap.clear()
+            self.pending = 0
 
     def watch(self, record: Record) -> None:
         """The parcel's course changed: find what is due next."""

@@ -123,7 +123,9 @@ def judge(record: Record, claim: Claim, now_ms: int) -> tuple[ClaimState, int]:
 
 def _decide(record: Record, claim: Claim, spent_minor: int) -> tuple[ClaimState, int]:
     """Never more than asked, than is left of the value, than scripted."""
-    params = record.script.params if record.script else Params()
+    entry = _deciding(record)
+    given = record.script.params if record.script else Params()
+    params = given.joined(entry.params.values) if entry else given
     mode = params.text("claim", "grant")
     value_minor = record.parcel.value_minor
     granted_minor = min(
@@ -173,6 +175,7 @@ def truth_line(record: Record, outcome: str, now_ms: int) -> JsonObject:
         "requests": requests,
         "requests_count": {str(name): count for name, count in record.counts.items()},
         "effects": sum(item.effects for item in record.journal),
+        "interceptions": [_interception_line(item, now_ms) for item in record.journal],
         "asked_ms": entry.asked_ms if entry else None,
         "accepted_ms": found.accepted_ms,
         "refused_ms": refused_ms if refused else None,
@@ -194,6 +197,23 @@ def truth_line(record: Record, outcome: str, now_ms: int) -> JsonObject:
         "fee": found.fee,
         "claimable": found.claimable,
         "late": refused and found.accepted_ms is not None,
+    }
+
+
+def _interception_line(entry: Interception, now_ms: int) -> JsonObject:
+    accepted_ms, refused_ms = entry.accepted_ms, entry.refused_ms
+    return {
+        "reference": entry.reference,
+        "external_no": entry.external_no,
+        "business_no": entry.business_no,
+        "by_other": entry.by_other,
+        "outcome": entry.outcome,
+        "asked_ms": entry.asked_ms,
+        "accepted_ms": accepted_ms if accepted_ms and accepted_ms <= now_ms else None,
+        "refused_ms": refused_ms if refused_ms and refused_ms <= now_ms else None,
+        "refused_code": entry.reason if refused_ms and refused_ms <= now_ms else None,
+        "cancelled_ms": entry.cancelled_ms,
+        "effects": entry.effects,
     }
 
 

@@ -5,7 +5,6 @@ import hmac
 import json
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta, timezone
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import parse_qsl
@@ -15,102 +14,32 @@ import orjson
 from simulator import world
 from simulator.depot import Account, Depot, Record
 from simulator.dialect import Announcement, Answer, Asked, Dialect, Inbound, Outgoing
+from simulator.dialects.zto_scans import show_notice, show_scan, wire_time
+from simulator.dialects.zto_tables import (
+    ACTIONS,
+    ASSUMED,
+    ASSUMED_BAD_DIGEST,
+    ASSUMED_BAD_REQUEST,
+    ASSUMED_BUSY,
+    ASSUMED_CANCEL_LATE,
+    ASSUMED_CANCELLED,
+    ASSUMED_NO_API,
+    ASSUMED_NO_COMPANY,
+    ASSUMED_NO_INCIDENT,
+    ASSUMED_NO_INTERCEPTION,
+    ASSUMED_SYSTEM,
+    NOTICE_STATES,
+    OPERATIONS,
+    PAYLOAD,
+    STATES,
+    SUCCESS,
+)
 from simulator.outcomes import Fault, Operation, Reason
 from simulator.truth import GROUNDS, ClaimState, judge
-from simulator.world import Cause, Event, Interception, Mark, Place, ReturnNumber
+from simulator.world import Event, Interception, ReturnNumber
 
-CHINA = timezone(timedelta(hours=8))
 JSON = "application/json;charset=UTF-8"
 CLAIM_MINOR_MAX = 10**12
-
-OPERATIONS = {
-    "thirdcenter.createIntercept": Operation.INTERCEPT,
-    "thirdcenter.cancelIntercept": Operation.CANCEL,
-    "thirdcenter.queryInterceptAndReturnStatus": Operation.QUERY,
-    "zto.merchant.waybill.track.query": Operation.TRACK,
-    "zto.merchant.waybill.track.subsrcibe": Operation.SUBSCRIBE,  # their spelling
-    "zto.open.merchant.incident.create": Operation.CLAIM,
-    "zto.open.merchant.incident.query": Operation.CLAIM_QUERY,
-}
-PAYLOAD = {  # the member that carries the payload; `data` for the thirdcenter family
-    Operation.TRACK: "result",
-    Operation.SUBSCRIBE: "result",
-    Operation.CLAIM: "result",
-    Operation.CLAIM_QUERY: "result",
-}
-
-SUCCESS = ("SYS000", "请求成功")  # this and all codes below are assumed: no list is public
-ASSUMED = {
-    Reason.UNKNOWN_WAYBILL: ("INT001", "运单不存在"),
-    Reason.NOT_PICKED_UP: ("INT002", "运单未揽收"),
-    Reason.TOO_LATE: ("INT003", "超过可拦截时间"),
-    Reason.ALREADY_DELIVERED: ("INT004", "运单已签收"),
-    Reason.ALREADY_INTERCEPTED: ("INT005", "运单已有拦截件"),
-    Reason.RETURN_LEG: ("INT006", "运单已在退回途中"),
-    Reason.UNLISTED: ("INT099", "其他原因不可拦截"),
-}
-ASSUMED_BAD_DIGEST = ("S206", "签名错误")
-ASSUMED_NO_COMPANY = ("S207", "应用不存在")
-ASSUMED_NO_API = ("S208", "接口不存在")
-ASSUMED_BUSY = ("S211", "请求过于频繁")
-ASSUMED_SYSTEM = ("S500", "系统异常")
-ASSUMED_BAD_REQUEST = ("S400", "参数错误")
-ASSUMED_NO_INTERCEPTION = ("INT101", "无拦截记录")
-ASSUMED_CANCEL_LATE = ("INT102", "已退回,不可取消")
-ASSUMED_CANCELLED = ("INT103", "拦截已取消")
-ASSUMED_NO_INCIDENT = ("INC003", "工单不存在")
-
-STATES = {
-    "INTERCEPTING": "拦截中",
-    "INTERCEPT_SUCCESS": "拦截成功",
-    "INTERCEPT_FAIL": "拦截失败",
-    "INTERCEPT_CANCEL": "取消拦截",
-    "PACKAGE_DELIVERYING": "退改中",
-    "INTERCEPT_DISCONTINUE": "拦截完结",
-}
-NOTICE_STATES = {
-    Event.INTERCEPT_ACCEPTED: "INTERCEPT_SUCCESS",
-    Event.INTERCEPT_FAILED: "INTERCEPT_FAIL",
-    Event.INTERCEPT_CANCELLED: "INTERCEPT_CANCEL",
-    Event.INTERCEPT_ENDED: "INTERCEPT_DISCONTINUE",
-}
-
-ACTIONS: dict[Event, tuple[str, str]] = {
-    Event.PICKED_UP: ("GOT", "已揽收"),
-    Event.DEPARTED: ("DEPARTURE", "已发出"),
-    Event.ARRIVED: ("ARRIVAL", "已到达中转"),
-    Event.AT_OUTLET: ("ARRIVAL", "已到达派件网点"),
-    Event.OUT_FOR_DELIVERY: ("DISPATCH", "正在派件"),
-    Event.SIGNED: ("SIGNED", "已签收,签收人: 收件人"),
-    Event.ADDRESSEE_REFUSED: ("PROBLEM", "客户拒收"),
-    Event.RETURN_STARTED: ("RETURN_SCAN", "快件退回"),
-    Event.RETURN_PICKED_UP: ("GOT", "已揽收"),
-    Event.RETURN_DEPARTED: ("DEPARTURE", "退件已发出"),
-    Event.RETURN_ARRIVED: ("ARRIVAL", "退件已到达中转"),
-    Event.RETURN_AT_OUTLET: ("ARRIVAL", "退件已到达网点"),
-    Event.RETURN_OUT_FOR_DELIVERY: ("DISPATCH", "退件派送中"),
-    Event.RETURN_SIGNED: ("RETURN_SIGNED", "退件已签收,签收人: 寄件人"),
-    Event.LOST: ("PROBLEM", "快件遗失"),
-    Event.FOUND: ("PROBLEM", "快件已找到"),
-    Event.DAMAGED: ("PROBLEM", "快件破损"),
-}
-PROBLEMS = {
-    Event.ADDRESSEE_REFUSED: "REFUSED",
-    Event.LOST: "LOST",
-    Event.FOUND: "FOUND",
-    Event.DAMAGED: "DAMAGED",
-}
-RETURN_TYPES = {
-    Cause.INTERCEPTION: "1",
-    Cause.ADDRESSEE_REFUSED: "2",
-    Cause.OTHER_INTERCEPTION: "3",
-}
-FACILITIES = {
-    Place.ORIGIN_OUTLET: ("网点", "01"),
-    Place.ORIGIN_HUB: ("转运中心", "00"),
-    Place.DESTINATION_HUB: ("转运中心", "00"),
-    Place.DESTINATION_OUTLET: ("网点", "02"),
-}
 
 
 def digest(content: bytes, account: Account, timestamp: str) -> str:
@@ -265,7 +194,7 @@ def _track(asked: Asked, depot: Depot, now_ms: int) -> Answer:
     if record is None:
         return _answer(ASSUMED[Reason.UNKNOWN_WAYBILL], asked.operation)
     marks = world.scans(record.course(), now_ms)
-    shown = [_scan(record, mark) for mark in marks if mark.waybill == asked.waybill]
+    shown = [show_scan(record, mark) for mark in marks if mark.waybill == asked.waybill]
     return _answer(SUCCESS, asked.operation, shown)
 
 
@@ -316,7 +245,7 @@ def _decision(announcement: Announcement, now_ms: int) -> dict[str, str]:
     }
     if found is not ClaimState.PROCESSING:
         shown["compensationAmount"] = f"{granted_minor // 100}.{granted_minor % 100:02d}"
-        shown["decidedTime"] = _time(claim.decided_ms)
+        shown["decidedTime"] = wire_time(claim.decided_ms)
     return shown
 
 
@@ -349,53 +278,6 @@ def busy(fault: Fault) -> Answer:
     return _answer(code, Operation.INTERCEPT)
 
 
-def _time(at_ms: int) -> str:
-    return f"{datetime.fromtimestamp(at_ms // 1000, CHINA):%Y-%m-%d %H:%M:%S}"
-
-
-def _facility(record: Record, place: Place) -> tuple[str, str, str]:
-    at_origin = place in (Place.ORIGIN_OUTLET, Place.ORIGIN_HUB)
-    city = (record.parcel.sender if at_origin else record.parcel.receiver).city
-    suffix, number = FACILITIES[place]
-    return f"{city}{suffix}", city, number
-
-
-def _scan(record: Record, mark: Mark) -> dict[str, str]:
-    parcel = record.parcel
-    action, text = ACTIONS[mark.event]
-    facility, city, number = _facility(record, mark.place)
-    shown = {
-        "billCode": mark.waybill,
-        "action": action,
-        "actionTime": _time(mark.at_ms),
-        "facilityCode": number,
-        "facilityName": facility,
-        "city": city,
-        "desc": f"【{city}】{text}",
-    }
-    if mark.next_place is not None:
-        shown["nextNodeName"], shown["nextCity"], _ = _facility(record, mark.next_place)
-    if mark.event in PROBLEMS:
-        shown["problemCode"] = PROBLEMS[mark.event]
-    if mark.cause is not None:
-        shown["returnType"] = RETURN_TYPES[mark.cause]
-        shown["returnUpdateType"] = "1"
-        if parcel.return_waybill != parcel.waybill:
-            shown["newBillCode"] = parcel.return_waybill
-    if mark.event in (Event.SIGNED, Event.RETURN_SIGNED):
-        shown["signer"] = "收件人" if mark.event is Event.SIGNED else "寄件人"
-    if mark.event is Event.RETURN_SIGNED and _plainly_signed(record):
-        shown["action"] = "SIGNED"
-    return shown
-
-
-def _plainly_signed(record: Record) -> bool:
-    """On its own new number, or where the script says so, the way back ends like any other."""
-    if record.parcel.return_waybill != record.parcel.waybill:
-        return True
-    return any(e.params.text("return_sign", "") == "signed" for e in record.journal)
-
-
 def push(account: Account, announcements: Sequence[Announcement]) -> Outgoing:
     (announcement,) = announcements
     record, mark = announcement.record, announcement.mark
@@ -404,24 +286,11 @@ def push(account: Account, announcements: Sequence[Announcement]) -> Outgoing:
         kind, data = "Incident", _decision(announcement, announcement.claim.decided_ms)
         data["actionTime"] = data["decidedTime"]
     elif mark.event in NOTICE_STATES:
-        kind, data = "Intercept", _notice(record, mark)
+        kind, data = "Intercept", show_notice(record, mark)
     else:
-        kind, data = "Traces", _scan(record, mark)
+        kind, data = "Traces", show_scan(record, mark)
     data["eventId"] = announcement.id
     return Outgoing(kind.lower(), _sealed(account, kind, orjson.dumps(data).decode()), JSON)
-
-
-def _notice(record: Record, mark: Mark) -> dict[str, str]:
-    entry, name = record.by_reference(mark.reference), NOTICE_STATES[mark.event]
-    return {
-        "billCode": mark.waybill,
-        "requestId": mark.reference,
-        "thirdBizNo": entry.external_no if entry else "",
-        "centerBizNo": entry.business_no if entry else "",
-        "status": name,
-        "statusName": STATES[name],
-        "actionTime": _time(mark.at_ms),
-    }
 
 
 def _sealed(account: Account, kind: str, data: str, spoil: bytes = b"") -> bytes:
