@@ -1,7 +1,6 @@
 """SF Express (顺丰丰桥): one address, a signed form around JSON, unsigned pushes.
 
-Platform codes, 8019 and most scan codes were read in public texts and clients. No list of the
-refusals of an interception is public: the other codes are assumed, and their answers say so.
+Platform codes, 8019 and most scan codes are public; the refusals of an interception are assumed.
 """
 
 import re
@@ -9,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from adapters import wire
+from adapters import strict, wire
 from gateway.domain import carrier as port
 from gateway.domain.carrier import Answer, Call, Milestone, Order, Reason, Reply, Scan, Verdict
 
@@ -77,7 +76,7 @@ def service(code: str, fields: Mapping[str, Any]) -> Call:
 
 
 def sign(call: Call, credentials: port.Credentials, stamp: port.Stamp) -> Call:
-    form, timestamp = wire.parse_form(call.body), str(stamp.unix_ms)
+    form, timestamp = strict.parse_form(call.body), str(stamp.unix_ms)
     text = wire.java_url_encode(form["msgData"] + timestamp + credentials["checkword"])
     digest = wire.base64_text(wire.md5(text.encode("ascii")))
     caller = {"partnerID": credentials["partner_id"], "requestID": stamp.nonce}
@@ -105,11 +104,12 @@ def intercept(order: Order) -> Call:
 
 
 def cancel(order: Order) -> Call:
-    return instruction(order, {"cancel": True, "cusId": wire.token(order.reference)})
+    return instruction(order, {"cancel": True, "cusId": strict.token(order.reference)})
 
 
 def cancel_order(order: Order) -> Call:
-    return service("EXP_RECE_UPDATE_ORDER", {"orderId": wire.token(order.order_no), "dealType": 2})
+    fields = {"orderId": strict.token(order.order_no), "dealType": 2}
+    return service("EXP_RECE_UPDATE_ORDER", fields)
 
 
 def track(trace: port.Trace) -> Call:
@@ -129,15 +129,15 @@ def subscribe(trace: port.Trace) -> Call:
 def opened(reply: Reply, table: dict[str, Answer], no: Answer = REFUSED) -> tuple[Answer, Any]:
     """The envelope's word and payload; `no` is for a no whose code is unlisted, never A1xxx."""
     outer = reply.json()
-    platform, result = wire.token(outer["apiResultCode"]), outer.get("apiResultData")
+    platform, result = strict.token(outer["apiResultCode"]), outer.get("apiResultData")
     if platform != "A1000":
         return replace(PLATFORM[platform], code=platform), None
     inner = port.read_json(result) if isinstance(result, str) else result
-    code, success = wire.token(inner["errorCode"]), wire.flag(inner["success"])
+    code, success = strict.token(inner["errorCode"]), strict.flag(inner["success"])
     if success is not (code == "S0000") or (success and reply.status != 200):
         raise ValueError("yes and no at once")
     payload = inner.get("msgData") if success else None
-    waybill = wire.optional_token((payload or {}).get("waybillNo"))
+    waybill = strict.optional_token((payload or {}).get("waybillNo"))
     return replace((PLATFORM | table).get(code, no), code=code, waybill=waybill), payload
 
 
@@ -148,36 +148,39 @@ def intercepted(reply: Reply) -> Answer:
     if payload is None:  # a yes without an instruction or a fee: no more than a receipt
         return Answer(Verdict.RECEIVED, code=answer.code, assumed=True)
     amount = payload.get("amount")
-    fee_minor = None if amount is None else wire.minor(amount)
-    return replace(answer, reference=wire.token(payload["cusId"]), fee_minor=fee_minor)
+    fee_minor = None if amount is None else strict.minor(amount)
+    return replace(answer, reference=strict.token(payload["cusId"]), fee_minor=fee_minor)
 
 
 def order_cancelled(reply: Reply) -> Answer:
     answer, payload = opened(reply, CANCEL_ORDER)
     if answer.verdict is not Verdict.ACCEPTED:
         return answer
-    numbers = [wire.token(entry["waybillNo"]) for entry in payload.get("waybillNoInfoList") or ()]
+    numbers = [strict.token(entry["waybillNo"]) for entry in payload.get("waybillNoInfoList") or ()]
     answer = replace(answer, waybill=numbers[0] if len(numbers) == 1 else "")
     mismatch = replace(answer, verdict=Verdict.REFUSED, reason=Reason.UNKNOWN_WAYBILL, path=None)
-    return {"2": answer, "1": mismatch}[wire.token(payload["resStatus"])]
+    return {"2": answer, "1": mismatch}[strict.token(payload["resStatus"])]
 
 
 def tracked(reply: Reply) -> Answer:
     answer, payload = opened(reply, TRACK, UNCLEAR)
     if answer.verdict is not Verdict.RECEIVED:
         return answer
-    parcels = [(wire.token(parcel["mailNo"]), parcel["routes"]) for parcel in payload["routeResps"]]
+    parcels = [
+        (strict.token(parcel["mailNo"]), parcel["routes"]) for parcel in payload["routeResps"]
+    ]
     scans = tuple(scan(waybill, route) for waybill, routes in parcels for route in routes or ())
     return replace(answer, waybill=parcels[0][0] if len(parcels) == 1 else "", scans=scans)
 
 
 def scan(waybill: str, route: Mapping[str, Any]) -> Scan:
-    code, remark = wire.token(route["opCode"]), wire.prose(route.get("remark"))
+    code, remark = strict.token(route["opCode"]), strict.prose(route.get("remark"))
     milestone = MILESTONES.get(code, Milestone.OTHER)
     causes = {cause for word, cause in CAUSES.items() if word in remark}
     if milestone is Milestone.NOT_DELIVERED and causes == {port.Cause.ADDRESSEE_REFUSED}:
         milestone = Milestone.ADDRESSEE_REFUSED
-    at_ms, place = wire.local_ms(route.get("acceptTime")), wire.prose(route.get("acceptAddress"))
+    at_ms = strict.local_ms(route.get("acceptTime"))
+    place = strict.prose(route.get("acceptAddress"))
     seen = Scan(waybill, milestone, code, at_ms, place, remark)
     if milestone is Milestone.SIGNED and (signer := SIGNER.search(remark)):
         return replace(seen, signer=signer[1])
@@ -194,12 +197,11 @@ def unsigned(push: port.Push, credentials: port.Credentials) -> port.Tier | None
 
 def pushed(push: port.Push) -> port.Delivery:
     if push.body.startswith(XML):
-        routes = wire.xml_rows(wire.parse_form(push.body)["content"], "Request", "WaybillRoute")
+        routes = strict.xml_rows(strict.parse_form(push.body)["content"], "Request", "WaybillRoute")
     else:
         routes = port.read_json(push.body)["Body"]["WaybillRoute"]
-    if not isinstance(routes, list) or not 1 <= len(routes) <= ROUTES_MAX:
-        raise ValueError("no routes, or too many")
-    scans = tuple(scan(wire.token(route["mailno"]), route) for route in routes)
+    routes = strict.several(routes, ROUTES_MAX)
+    scans = tuple(scan(strict.token(route["mailno"]), route) for route in routes)
     waybills = tuple(dict.fromkeys(each.waybill for each in scans))
     return port.Delivery(wire.sha256(push.body).hex(), waybills, scans)
 
@@ -242,6 +244,7 @@ ADAPTER = port.Adapter(
     subscribe=port.Operation(
         subscribe, lambda it: opened(it, SUBSCRIBE)[0], repeatable=True, grade=SEEN
     ),
-    push=port.Pushes(unsigned, wire.strictly(pushed), accept, reject, grade=SEEN),
+    cancel_needs_reference=True,
+    push=port.Pushes(unsigned, strict.strictly(pushed), accept, reject, grade=SEEN),
     complaints=(port.Channel("hotline", "95338"),),  # public knowledge
 )

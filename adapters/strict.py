@@ -1,0 +1,179 @@
+"""Strict reading of what carriers send: whatever is doubtful is an error, never a guess."""
+
+import base64
+import binascii
+import hmac
+import re
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+from urllib.parse import parse_qsl
+from xml.etree.ElementTree import ParseError
+
+from defusedxml.ElementTree import fromstring
+
+from gateway.domain.carrier import BROKEN, Credentials, Delivery, Push, Tier, read_json
+
+Verify = Callable[[Push, Credentials], Tier | None]
+CHINA = timezone(timedelta(hours=8))
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LOCAL_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
+AMOUNT = re.compile(r"[0-9]{1,15}(\.[0-9]{1,6})?")
+AMOUNT_DIGITS_MAX = 15
+MINOR_MAX = 2**63 - 1  # one signed 64-bit column in either database
+TOKEN_LENGTH_MAX = 64
+PROSE_LENGTH_MAX = 1000
+FORM_FIELDS_MAX = 50
+XML_ELEMENTS_MAX = 200  # the longest push has ten routes
+
+
+def parse_form(body: bytes) -> dict[str, str]:
+    """A form whose every field appears once; a name differing in case only is the same name."""
+    pairs = parse_qsl(
+        body.decode("ascii"),
+        keep_blank_values=True,
+        strict_parsing=True,
+        errors="strict",
+        max_num_fields=FORM_FIELDS_MAX,
+    )
+    distinct(name for name, _ in pairs)
+    return dict(pairs)
+
+
+def fields(body: bytes) -> dict[str, Any]:
+    """A push that may come as a JSON object or as a form: its fields, each there once."""
+    if not body.startswith(b"{"):
+        return {**parse_form(body)}
+    named: dict[str, Any] = read_json(body)
+    distinct(named)
+    return named
+
+
+def distinct(names: Iterable[str]) -> None:
+    """Refuse `data` beside `Data`: which of the two was signed is anybody's guess."""
+    folded = [name.casefold() for name in names]
+    if len(set(folded)) != len(folded):
+        raise ValueError("a field appears twice")
+
+
+def several(items: Any, limit: int) -> list[Any]:
+    if not isinstance(items, list) or len(items) > limit:
+        raise ValueError("no list, or a list too long")
+    return items
+
+
+def flag(value: Any) -> bool:
+    """A yes or a no; some replies of one carrier write it as a text."""
+    if value is True or value == "true":
+        return True
+    if value is False or value == "false":
+        return False
+    raise ValueError("neither yes nor no")
+
+
+def token(value: Any) -> str:
+    """An id or a code: short, one line, printable."""
+    text = str(value) if type(value) is int else value
+    if not isinstance(text, str) or not text.isprintable() or not text.isascii():
+        raise ValueError("not an id")
+    if not 1 <= len(text) <= TOKEN_LENGTH_MAX or text != text.strip():
+        raise ValueError("not an id")
+    return text
+
+
+def optional_token(value: Any) -> str:
+    return "" if value is None or value == "" else token(value)
+
+
+def prose(value: Any) -> str:
+    """Free text, made safe to store: no control characters, of bounded length."""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return "".join(c if c.isprintable() else " " for c in value[:PROSE_LENGTH_MAX]).strip()
+
+
+def local_ms(value: Any) -> int | None:
+    """`yyyy-MM-dd HH:mm:ss` in China as epoch milliseconds; None where there is no such time."""
+    if not isinstance(value, str) or not LOCAL_TIME.fullmatch(value):
+        return None
+    try:
+        moment = datetime.strptime(value, "%Y-%m-%d %H:%M:%S").replace(tzinfo=CHINA)
+    except ValueError:
+        return None
+    return (moment - EPOCH) // timedelta(milliseconds=1)
+
+
+def minor(value: Any) -> int:
+    """Yuan, as a text or a number, in fen: exact, or an error."""
+    if isinstance(value, str):
+        if not AMOUNT.fullmatch(value):
+            raise ValueError("not an amount")
+        value = Decimal(value)
+    elif type(value) is int:
+        value = Decimal(value)
+    if not isinstance(value, Decimal) or not value.is_finite() or value.is_signed():
+        raise ValueError("not an amount")
+    if value.adjusted() > AMOUNT_DIGITS_MAX or len(value.as_tuple().digits) > AMOUNT_DIGITS_MAX:
+        raise ValueError("amount too long")
+    if value == 0:
+        return 0
+    numerator, denominator = value.as_integer_ratio()
+    fen, rest = divmod(numerator * 100, denominator)
+    if rest or fen > MINOR_MAX:
+        raise ValueError("finer than a fen")
+    return fen
+
+
+def base64_bytes(text: str) -> bytes:
+    """Strict: foreign characters, missing padding and loose trailing bits are refused."""
+    try:
+        digest = base64.b64decode(text, validate=True)
+    except binascii.Error:
+        raise ValueError("not base64") from None
+    if base64.b64encode(digest) != text.encode("ascii"):
+        raise ValueError("not canonical base64")
+    return digest
+
+
+def equal(given: bytes, expected: bytes) -> bool:
+    return hmac.compare_digest(given, expected)
+
+
+def xml_rows(text: str, root: str, row: str) -> list[dict[str, str]]:
+    """The attributes of every `row` under `root`; no DTD, no entities, a bounded number."""
+    if text.count("<") > 2 * XML_ELEMENTS_MAX:
+        raise ValueError("too many elements")
+    try:
+        tree = fromstring(text, forbid_dtd=True)
+    except ParseError:
+        raise ValueError("not well-formed XML") from None
+    if tree.tag != root:
+        raise ValueError("another document")
+    return [dict(element.attrib) for element in tree.iter(row)]
+
+
+def strictly(decode: Callable[[Push], Delivery]) -> Callable[[Push], Delivery]:
+    """The same, raising nothing but ValueError, whose text never quotes the push."""
+
+    def decoded(push: Push) -> Delivery:
+        try:
+            return decode(push)
+        except BROKEN:
+            raise ValueError("unreadable push") from None
+
+    return decoded
+
+
+def refusing(verify: Verify) -> Verify:
+    """The same, where what cannot be read is not believed."""
+
+    def verified(push: Push, credentials: Credentials) -> Tier | None:
+        try:
+            return verify(push, credentials)
+        except BROKEN:
+            return None
+
+    return verified
