@@ -158,21 +158,27 @@ class Pusher:
     # -- composing messages, with their faults --------------------------------------------
 
     def _compose(self, announcements: Sequence[Announcement], now_ms: int) -> list[Push]:
-        announcements = sorted(announcements, key=_when)
         pushes: list[Push] = []
         batch: list[Announcement] = []
-        for announcement in announcements:
-            faults = self._faults(announcement.record, now_ms)
+        for announcement in sorted(announcements, key=_when):
+            record = announcement.record
+            faults = self._faults(record, now_ms)
+            held_back, record.held_back = record.held_back, []
+            if not faults:
+                batch.append(announcement)
+            if faults or held_back or len(batch) == self._dialect(announcement).push_batch:
+                pushes += self._batch(batch, now_ms)
+                batch = []
             if faults:
-                pushes += self._batch(batch, now_ms)
-                batch = []
                 pushes += self._faulty(announcement, faults, now_ms)
-                continue
-            batch.append(announcement)
-            if len(batch) == self._dialect(announcement).push_batch:
-                pushes += self._batch(batch, now_ms)
-                batch = []
-        return pushes + self._batch(batch, now_ms)
+            pushes += held_back
+        pushes += self._batch(batch, now_ms)
+        for announcement in announcements:  # nothing is coming that could overtake these
+            record = announcement.record
+            if record.held_back and not self._unannounced(record):
+                pushes += record.held_back
+                record.held_back = []
+        return pushes
 
     def _dialect(self, announcement: Announcement) -> Dialect:
         return self._dialects[announcement.record.account.carrier]
@@ -202,10 +208,9 @@ class Pusher:
         record = announcement.record
         named = {fault.name: fault for fault in faults}
         (push,) = self._batch([announcement], now_ms)
-        released, record.held_back = record.held_back, []
         if FaultName.PUSH_DROP in named:
             push.given_up = True
-            return released
+            return []
         pushes = [push]
         if FaultName.PUSH_DUPLICATE in named:
             push.copies = max(2, named[FaultName.PUSH_DUPLICATE].params.number("copies", 2))
@@ -219,11 +224,11 @@ class Pusher:
             delay_ms = named[FaultName.PUSH_DELAY].params.number("ms", 2 * HOUR_MS)
             for delayed in pushes:
                 self._postpone(delayed, now_ms + delay_ms)
-            return released
-        if FaultName.PUSH_REORDER in named and self._unannounced(record):
+            return []
+        if FaultName.PUSH_REORDER in named:
             record.held_back = pushes  # goes out behind the next one
-            return released
-        return pushes + released
+            return []
+        return pushes
 
     def _forged(self, announcement: Announcement, push: Push, now_ms: int) -> Push:
         record = announcement.record

@@ -61,6 +61,8 @@ class CarrierServer:
             body = await request.read()
         except web.HTTPRequestEntityTooLarge:
             return web.Response(status=413)
+        if len(body) > BODY_BYTES_MAX:
+            return web.Response(status=413)
         headers = {key.lower(): text for key, text in request.headers.items()}
         asked = dialect.read(Inbound(path, headers, body), self._depot)
         if isinstance(asked, Answer):

@@ -335,8 +335,10 @@ def course(parcel: Parcel, journal: Sequence[Interception]) -> list[Mark]:
             marks += _return_leg(parcel, entry, entry.turned_ms, stand)
     marks.sort(key=_at_ms)
     notices = [mark for entry in journal for mark in _notices(parcel, entry, marks)]
-    if notices:
-        marks += notices
+    if notices:  # of one moment: the acceptance, what was scanned, the other notices
+        accepted = [mark for mark in notices if mark.event is Event.INTERCEPT_ACCEPTED]
+        others = [mark for mark in notices if mark.event is not Event.INTERCEPT_ACCEPTED]
+        marks = accepted + marks + others
         marks.sort(key=_at_ms)
     return marks
 
