@@ -260,7 +260,7 @@ class EventRow:
     interception: str
     tenant: str
     seq: int
-    column: Column
+    col: Column
     source: str
     target: str
     cause: str

@@ -76,7 +76,7 @@ def write(
             interception=interception.id,
             tenant=interception.tenant,
             seq=seq,
-            column=column,
+            col=column,
             source=before,
             target=target,
             cause=cause,

@@ -1,0 +1,28 @@
+"""The two clocks: business time for what is due, machine time for leases and time-outs."""
+
+import os
+import time
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Clock:
+    """Wall-clock time, or the simulator's where a test setting makes the gateway follow it."""
+
+    followed: bool = False
+    _business_ms: int = field(default=0)
+
+    def machine_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    def now(self) -> int:
+        return self._business_ms if self.followed else self.machine_ms()
+
+    def follow(self, business_ms: int) -> None:
+        """Business time as the simulator tells it; it never runs backwards."""
+        self._business_ms = max(self._business_ms, business_ms)
+
+
+def new_id() -> str:
+    """26 hex digits: milliseconds, then 56 random bits; ids of one process sort by time."""
+    return f"{time.time_ns() // 1_000_000:012x}{os.urandom(7).hex()}"

@@ -1,0 +1,32 @@
+"""Named points at which a test may have the process killed, as if the power had gone.
+
+A test setting only: without one, `hit` compares a name with nothing and returns.
+"""
+
+import os
+import signal
+from dataclasses import dataclass, field
+
+# Every point there is; `before_commit:` and `after_commit:` exist for each command.
+CALL_POINTS = ("before_socket", "after_reply", "before_push_acknowledged")
+
+
+@dataclass(slots=True)
+class FailPoints:
+    """`name` with the ordinal of the hit at which the process dies, e.g. "before_socket#3"."""
+
+    name: str = ""
+    ordinal: int = 1
+    _hits: int = field(default=0)
+
+    @classmethod
+    def parse(cls, text: str) -> "FailPoints":
+        name, _, ordinal = text.partition("#")
+        return cls(name, int(ordinal or 1))
+
+    def hit(self, name: str) -> None:
+        if name != self.name:
+            return
+        self._hits += 1
+        if self._hits == self.ordinal:
+            os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,1 @@
+"""The store: schema, named queries, and the batch writer that commits decisions."""

@@ -1,0 +1,163 @@
+"""Which rows a batch needs, in lock order: a plan that either driver carries out.
+
+A generator yields (query, keys, kind) and is sent the records; it opens no connection itself.
+"""
+
+from collections.abc import Generator, Iterable
+from typing import Any
+
+from gateway.domain.book import Book
+from gateway.domain.claim import Award, Claim
+from gateway.domain.command import Due, Wants
+from gateway.domain.interception import (
+    Attempt,
+    Evidence,
+    Exceptional,
+    Inbox,
+    Interception,
+    Job,
+    JobKind,
+    Quote,
+    Request,
+)
+from gateway.domain.ledger import Account, AccountKind, Transfer, account_id
+from gateway.domain.parcel import (
+    Agreement,
+    Alias,
+    Incident,
+    Merchant,
+    OrderLine,
+    Parcel,
+    Person,
+    ScanRow,
+    WaybillService,
+)
+
+Step = tuple[str, dict[str, Any], type[Any]]
+Plan = Generator[Step, list[Any], None]
+
+OF_PARCEL: dict[type[Any], str] = {
+    OrderLine: "order_line_of",
+    Person: "person_of",
+    Alias: "alias_of",
+    ScanRow: "scan_of",
+    Incident: "incident_of",
+    Interception: "interception_of",
+    Claim: "claim_of",
+}
+OF_INTERCEPTION: dict[type[Any], str] = {
+    Attempt: "attempt_of",
+    Evidence: "evidence_of",
+    Job: "job_of",
+    Exceptional: "exception_of",
+}
+OWNED = (AccountKind.AVAILABLE, AccountKind.HELD, AccountKind.AWARDED)
+OWED = (AccountKind.FEES_PAYABLE, AccountKind.CLAIMS_RECEIVABLE)
+
+
+class Keys:
+    """Ids still to be loaded, each asked for once and in order."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, set[str]] = {}
+
+    def fresh(self, query: str, ids: Iterable[str]) -> list[str]:
+        seen = self._seen.setdefault(query, set())
+        new = sorted({key for key in ids if key} - seen)
+        seen.update(new)
+        return new
+
+
+def plan(book: Book, wants: list[Wants], now: int, machine_ms: int) -> Plan:
+    """Load what the commands of a batch want; see Wants for what follows from what."""
+    keys = Keys()
+
+    def load(query: str, ids: Iterable[str], kind: type[Any]) -> Plan:
+        new = keys.fresh(query, ids)
+        if new:
+            for row in (yield query, {"keys": new}, kind):
+                book.load(row)
+
+    def every(field: str) -> list[str]:
+        return [key for want in wants for key in getattr(want, field)]
+
+    yield from load("load_request", every("requests"), Request)
+    yield from load("load_transfer", every("transfers"), Transfer)
+    yield from load("load_inbox", every("inbox"), Inbox)
+    for want in wants:
+        if want.due is not None:
+            yield from _due(book, want.due, now, machine_ms)
+    jobs = book.all(Job)
+    subjects = [r.subject for r in book.all(Request)]
+    yield from load("load_award", every("awards"), Award)
+    of_claims = [j.subject for j in jobs if j.kind in (JobKind.CLAIM, JobKind.CLAIM_FOLLOW)]
+    of_awards = [award.claim for award in book.all(Award)]
+    yield from load("load_claim", [*every("claims"), *of_claims, *of_awards, *subjects], Claim)
+    yield from load("load_quote", every("quotes"), Quote)
+    asked = [*every("interceptions"), *subjects]
+    asked += [j.subject for j in jobs] + [c.interception for c in book.all(Claim)]
+    yield from load("load_interception", asked, Interception)
+    yield from load("load_alias", every("waybills"), Alias)
+    yield from load("load_parcel_by_number", every("waybills"), Parcel)
+    yield from _families(book, wants, load, every)
+    yield from _merchants(book, wants, load, every)
+    yield from load("load_exception", every("exceptions"), Exceptional)
+
+
+def _due(book: Book, due: Due, now: int, machine_ms: int) -> Plan:
+    kinds = sorted(due.kinds)
+    ready = {"kinds": kinds, "now": now, "limit": due.limit}
+    for row in (yield "jobs_due", ready, Job):
+        book.load(row)
+    left = {"kinds": kinds, "machine_ms": machine_ms, "limit": due.limit}
+    for row in (yield "jobs_left", left, Job):
+        book.load(row)
+
+
+def _families(book: Book, wants: list[Wants], load: Any, every: Any) -> Plan:
+    of_parcel = {kind for want in wants for kind in want.of_parcel}
+    of_interception = {kind for want in wants for kind in want.of_interception}
+    parcels = every("parcels")
+    if of_parcel or parcels:
+        parcels += [q.parcel for q in book.all(Quote)]
+        parcels += [i.parcel for i in book.all(Interception)]
+        parcels += [a.parcel for a in book.all(Alias)]
+        yield from load("load_parcel", parcels, Parcel)
+    ids = [parcel.id for parcel in book.all(Parcel)]
+    for kind, query in OF_PARCEL.items():
+        if kind in of_parcel:
+            yield from load(query, ids, kind)
+    if Claim in of_parcel:
+        yield from load("award_of", [claim.id for claim in book.all(Claim)], Award)
+        of_claims = [claim.interception for claim in book.all(Claim)]
+        yield from load("load_interception", of_claims, Interception)
+        yield from load("job_of", [claim.id for claim in book.all(Claim)], Job)
+    interceptions = [interception.id for interception in book.all(Interception)]
+    for kind, query in OF_INTERCEPTION.items():
+        if kind in of_interception:
+            yield from load(query, interceptions, kind)
+    if Exceptional in of_interception:
+        others = [*every("claims"), *every("inbox"), *ids]
+        yield from load("exception_of", others, Exceptional)
+
+
+def _merchants(book: Book, wants: list[Wants], load: Any, every: Any) -> Plan:
+    asked = every("merchants") + [quote.merchant for quote in book.all(Quote)]
+    yield from load("load_merchant", asked, Merchant)
+    yield from load("agreement_of", asked, Agreement)
+    yield from load("waybill_service_of", asked, WaybillService)
+    if not any(want.wallet for want in wants):
+        return
+    owners: dict[str, set[str]] = {}
+    priced: list[Any] = [*book.all(Interception), *book.all(Quote), *book.all(Claim)]
+    for row in priced:
+        owners.setdefault(row.currency, set()).update((row.merchant, f"@{row.channel}"))
+    for merchant in book.all(Merchant):
+        owners.setdefault(merchant.currency, set()).add(merchant.id)
+    ids = []
+    for currency, names in owners.items():
+        ids.append(account_id(AccountKind.OUTSIDE, "", currency))
+        for name in names:
+            kinds, owner = (OWED, name[1:]) if name.startswith("@") else (OWNED, name)
+            ids += [account_id(kind, owner, currency) for kind in kinds]
+    yield from load("load_account", [*ids, *every("accounts")], Account)

@@ -1,0 +1,380 @@
+-- Every statement the gateway runs, by name. Parameters are written :name; `IN (:keys)` takes a
+-- list of ids. Only what SQLite and PostgreSQL both understand stands here.
+
+-- name: insert_merchant
+INSERT INTO merchant (
+    id, tenant, kind, cross_border, cancel_order, store_status, contract_signed, wallet_open,
+    currency, updated_at
+) VALUES (
+    :id, :tenant, :kind, :cross_border, :cancel_order, :store_status, :contract_signed,
+    :wallet_open, :currency, :updated_at
+);
+
+-- name: update_merchant
+UPDATE merchant SET
+    kind = :kind, cross_border = :cross_border, cancel_order = :cancel_order,
+    store_status = :store_status, contract_signed = :contract_signed,
+    wallet_open = :wallet_open, updated_at = :updated_at
+WHERE id = :id;
+
+-- name: insert_agreement
+INSERT INTO agreement (
+    id, merchant, agreement, agreement_version, kind, signed_at
+) VALUES (
+    :id, :merchant, :agreement, :agreement_version, :kind, :signed_at
+);
+
+-- name: update_agreement
+UPDATE agreement SET
+    agreement_version = :agreement_version, kind = :kind, signed_at = :signed_at
+WHERE id = :id;
+
+-- name: insert_waybill_service
+INSERT INTO waybill_service (
+    id, merchant, network, opened
+) VALUES (
+    :id, :merchant, :network, :opened
+);
+
+-- name: update_waybill_service
+UPDATE waybill_service SET
+    opened = :opened
+WHERE id = :id;
+
+-- name: insert_parcel
+INSERT INTO parcel (
+    id, tenant, merchant, network, channel, account, waybill, epoch, currency, declared, status,
+    status_at, read_at, registered_at, purged_at
+) VALUES (
+    :id, :tenant, :merchant, :network, :channel, :account, :waybill, :epoch, :currency,
+    :declared, :status, :status_at, :read_at, :registered_at, :purged_at
+);
+
+-- name: update_parcel
+UPDATE parcel SET
+    status = :status, status_at = :status_at, read_at = :read_at, purged_at = :purged_at
+WHERE id = :id;
+
+-- name: insert_order_line
+INSERT INTO order_line (
+    id, parcel, order_no, line_no, parcels, title, category, quantity, paid_minor,
+    declared_minor, list_minor
+) VALUES (
+    :id, :parcel, :order_no, :line_no, :parcels, :title, :category, :quantity, :paid_minor,
+    :declared_minor, :list_minor
+);
+
+-- name: insert_person
+INSERT INTO person (
+    id, parcel, role, name, phone, province, city, district, street
+) VALUES (
+    :id, :parcel, :role, :name, :phone, :province, :city, :district, :street
+);
+
+-- name: insert_alias
+INSERT INTO alias (
+    id, parcel, waybill
+) VALUES (
+    :id, :parcel, :waybill
+);
+
+-- name: insert_scan
+INSERT INTO scan (
+    id, parcel, waybill, milestone, code, at, arrived_at, marked, place, signer, return_waybill,
+    cause, tier
+) VALUES (
+    :id, :parcel, :waybill, :milestone, :code, :at, :arrived_at, :marked, :place, :signer,
+    :return_waybill, :cause, :tier
+);
+
+-- name: update_scan
+UPDATE scan SET
+    tier = :tier
+WHERE id = :id;
+
+-- name: insert_incident
+INSERT INTO incident (
+    id, parcel, kind, source, evidence, at
+) VALUES (
+    :id, :parcel, :kind, :source, :evidence, :at
+);
+
+-- name: insert_quote
+INSERT INTO quote (
+    id, tenant, merchant, parcel, channel, status, fee_minor, cap_minor, currency, created_at,
+    expires_at, used_by
+) VALUES (
+    :id, :tenant, :merchant, :parcel, :channel, :status, :fee_minor, :cap_minor, :currency,
+    :created_at, :expires_at, :used_by
+);
+
+-- name: update_quote
+UPDATE quote SET
+    used_by = :used_by
+WHERE id = :id;
+
+-- name: insert_interception
+INSERT INTO interception (
+    id, tenant, merchant, parcel, quote, channel, account, waybill, fee_minor, cap_minor,
+    currency, agreement, cancel_ticket, decision, movement, failure, money, cancel, path,
+    reason, carrier_code, reference, assumed, version, created_at, sent_at, decided_at,
+    promised_at, send_deadline, evidence_by
+) VALUES (
+    :id, :tenant, :merchant, :parcel, :quote, :channel, :account, :waybill, :fee_minor,
+    :cap_minor, :currency, :agreement, :cancel_ticket, :decision, :movement, :failure, :money,
+    :cancel, :path, :reason, :carrier_code, :reference, :assumed, :version, :created_at,
+    :sent_at, :decided_at, :promised_at, :send_deadline, :evidence_by
+);
+
+-- name: update_interception
+UPDATE interception SET
+    decision = :decision, movement = :movement, failure = :failure, money = :money,
+    cancel = :cancel, path = :path, reason = :reason, carrier_code = :carrier_code,
+    reference = :reference, assumed = :assumed, version = :version, sent_at = :sent_at,
+    decided_at = :decided_at, promised_at = :promised_at
+WHERE id = :id AND version < :version;
+
+-- name: insert_attempt
+INSERT INTO attempt (
+    id, interception, kind, gen, started_at, ended_at, outcome
+) VALUES (
+    :id, :interception, :kind, :gen, :started_at, :ended_at, :outcome
+);
+
+-- name: update_attempt
+UPDATE attempt SET
+    ended_at = :ended_at, outcome = :outcome
+WHERE id = :id;
+
+-- name: insert_inbox
+INSERT INTO inbox (
+    id, channel, account, tier, verified, body, content_type, sha256, received_at, applied_at,
+    status
+) VALUES (
+    :id, :channel, :account, :tier, :verified, :body, :content_type, :sha256, :received_at,
+    :applied_at, :status
+);
+
+-- name: update_inbox
+UPDATE inbox SET
+    applied_at = :applied_at, status = :status
+WHERE id = :id;
+
+-- name: insert_evidence
+INSERT INTO evidence (
+    id, interception, kind, tier, attempt, inbox, verdict, reason, code, reference, assumed, at
+) VALUES (
+    :id, :interception, :kind, :tier, :attempt, :inbox, :verdict, :reason, :code, :reference,
+    :assumed, :at
+);
+
+-- name: insert_event
+INSERT INTO event (
+    id, interception, tenant, seq, col, source, target, cause, evidence, actor, at
+) VALUES (
+    :id, :interception, :tenant, :seq, :col, :source, :target, :cause, :evidence, :actor, :at
+);
+
+-- name: insert_job
+INSERT INTO job (
+    id, subject, kind, channel, account, state, gen, owner, lease_until, due_at, attempts
+) VALUES (
+    :id, :subject, :kind, :channel, :account, :state, :gen, :owner, :lease_until, :due_at,
+    :attempts
+);
+
+-- name: update_job
+UPDATE job SET
+    state = :state, gen = :gen, owner = :owner, lease_until = :lease_until, due_at = :due_at,
+    attempts = :attempts
+WHERE id = :id;
+
+-- name: insert_exception
+INSERT INTO exception (
+    id, subject, tenant, kind, detail, opened_at, closed_at, closed_by, resolution
+) VALUES (
+    :id, :subject, :tenant, :kind, :detail, :opened_at, :closed_at, :closed_by, :resolution
+);
+
+-- name: update_exception
+UPDATE exception SET
+    detail = :detail, opened_at = :opened_at, closed_at = :closed_at, closed_by = :closed_by,
+    resolution = :resolution
+WHERE id = :id;
+
+-- name: insert_account
+INSERT INTO account (
+    id, kind, owner, currency, balance
+) VALUES (
+    :id, :kind, :owner, :currency, :balance
+);
+
+-- name: update_account
+UPDATE account SET
+    balance = :balance
+WHERE id = :id;
+
+-- name: insert_claim
+INSERT INTO claim (
+    id, tenant, merchant, interception, parcel, channel, account, kind, order_no, line_no,
+    loss_minor, granted_minor, currency, description, state, desk, reference, reason, filed_by,
+    filed_at, decided_at, version
+) VALUES (
+    :id, :tenant, :merchant, :interception, :parcel, :channel, :account, :kind, :order_no,
+    :line_no, :loss_minor, :granted_minor, :currency, :description, :state, :desk, :reference,
+    :reason, :filed_by, :filed_at, :decided_at, :version
+);
+
+-- name: update_claim
+UPDATE claim SET
+    granted_minor = :granted_minor, state = :state, desk = :desk, reference = :reference,
+    reason = :reason, decided_at = :decided_at, version = :version
+WHERE id = :id AND version < :version;
+
+-- name: insert_award
+INSERT INTO award (
+    id, claim, parcel, order_no, line_no, amount, currency, channel, decision_key, actor, at
+) VALUES (
+    :id, :claim, :parcel, :order_no, :line_no, :amount, :currency, :channel, :decision_key,
+    :actor, :at
+);
+
+-- name: insert_transfer
+INSERT INTO transfer (
+    id, kind, source, target, amount, currency, interception, award, dedup, actor, cause, at
+) VALUES (
+    :id, :kind, :source, :target, :amount, :currency, :interception, :award, :dedup, :actor,
+    :cause, :at
+);
+
+-- name: insert_request
+INSERT INTO request (
+    id, method, fingerprint, subject, at
+) VALUES (
+    :id, :method, :fingerprint, :subject, :at
+);
+
+
+-- Loading a batch: by id, or by the id of the parent. -------------------------------------
+
+-- name: load_request
+SELECT * FROM request WHERE id IN (:keys);
+
+-- name: load_inbox
+SELECT * FROM inbox WHERE id IN (:keys);
+
+-- name: load_quote
+SELECT * FROM quote WHERE id IN (:keys);
+
+-- name: load_award
+SELECT * FROM award WHERE id IN (:keys);
+
+-- name: load_claim
+SELECT * FROM claim WHERE id IN (:keys);
+
+-- name: load_interception
+SELECT * FROM interception WHERE id IN (:keys);
+
+-- name: load_alias
+SELECT * FROM alias WHERE id IN (:keys);
+
+-- name: load_parcel_by_number
+SELECT * FROM parcel WHERE (network || '/' || waybill) IN (:keys);
+
+-- name: load_parcel
+SELECT * FROM parcel WHERE id IN (:keys);
+
+-- name: load_merchant
+SELECT * FROM merchant WHERE id IN (:keys);
+
+-- name: load_account
+SELECT * FROM account WHERE id IN (:keys);
+
+-- name: load_transfer
+SELECT * FROM transfer WHERE dedup IN (:keys);
+
+-- name: load_exception
+SELECT * FROM exception WHERE id IN (:keys);
+
+-- name: agreement_of
+SELECT * FROM agreement WHERE merchant IN (:keys);
+
+-- name: waybill_service_of
+SELECT * FROM waybill_service WHERE merchant IN (:keys);
+
+-- name: order_line_of
+SELECT * FROM order_line WHERE parcel IN (:keys) ORDER BY id;
+
+-- name: person_of
+SELECT * FROM person WHERE parcel IN (:keys);
+
+-- name: alias_of
+SELECT * FROM alias WHERE parcel IN (:keys);
+
+-- name: scan_of
+SELECT * FROM scan WHERE parcel IN (:keys);
+
+-- name: incident_of
+SELECT * FROM incident WHERE parcel IN (:keys);
+
+-- name: interception_of
+SELECT * FROM interception WHERE parcel IN (:keys) ORDER BY created_at, id;
+
+-- name: claim_of
+SELECT * FROM claim WHERE parcel IN (:keys) ORDER BY filed_at, id;
+
+-- name: award_of
+SELECT * FROM award WHERE claim IN (:keys) ORDER BY at, id;
+
+-- name: attempt_of
+SELECT * FROM attempt WHERE interception IN (:keys) ORDER BY started_at, id;
+
+-- name: evidence_of
+SELECT * FROM evidence WHERE interception IN (:keys) ORDER BY at, id;
+
+-- name: job_of
+SELECT * FROM job WHERE subject IN (:keys);
+
+-- name: exception_of
+SELECT * FROM exception WHERE subject IN (:keys);
+
+-- name: jobs_due
+SELECT * FROM job WHERE kind IN (:kinds)
+    AND state = 'wait' AND due_at <= :now ORDER BY due_at, id LIMIT :limit;
+
+-- name: jobs_left
+SELECT * FROM job WHERE kind IN (:kinds)
+    AND state = 'leased' AND lease_until <= :machine_ms ORDER BY lease_until, id LIMIT :limit;
+
+-- name: next_due
+SELECT MIN(due_at) AS due FROM job WHERE state = 'wait';
+
+-- name: leased
+SELECT COUNT(*) AS n FROM job WHERE state = 'leased';
+
+-- name: due_count
+SELECT COUNT(*) AS n FROM job WHERE state = 'wait' AND due_at <= :now;
+
+-- name: expire_leases
+UPDATE job SET lease_until = 0 WHERE state = 'leased' AND owner <> :owner;
+
+-- name: inbox_new
+SELECT * FROM inbox WHERE status = 'new' ORDER BY received_at, id LIMIT :limit;
+
+-- Reading for answers. ---------------------------------------------------------------------
+
+-- name: newest_position
+SELECT COALESCE(MAX(position), 0) AS position FROM event;
+
+-- name: events_of_tenant
+SELECT event.* FROM event WHERE tenant = :tenant AND position > :after
+    ORDER BY position LIMIT :limit;
+
+-- name: events_of_interception
+SELECT event.* FROM event WHERE tenant = :tenant AND interception = :interception
+    AND position > :after ORDER BY position LIMIT :limit;
+
+-- name: events_of_merchant
+SELECT event.* FROM event JOIN interception ON interception.id = event.interception
+    WHERE event.tenant = :tenant AND interception.merchant = :merchant
+    AND position > :after ORDER BY position LIMIT :limit;

@@ -1,0 +1,118 @@
+"""Rows to records and back: which table a kind of row lives in, and how its columns read."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from enum import Enum
+from operator import attrgetter
+from pathlib import Path
+from re import compile as regex
+from typing import Any, get_type_hints
+
+from gateway.domain import claim, interception, ledger, parcel
+
+# Insertion order: whoever is referred to comes first. `mutable` rows may be updated.
+TABLES: tuple[tuple[type[Any], str, bool], ...] = (
+    (parcel.Merchant, "merchant", True),
+    (parcel.Agreement, "agreement", True),
+    (parcel.WaybillService, "waybill_service", True),
+    (parcel.Parcel, "parcel", True),
+    (parcel.OrderLine, "order_line", False),
+    (parcel.Person, "person", False),
+    (parcel.Alias, "alias", False),
+    (parcel.ScanRow, "scan", True),
+    (parcel.Incident, "incident", False),
+    (interception.Quote, "quote", True),
+    (interception.Interception, "interception", True),
+    (interception.Attempt, "attempt", True),
+    (interception.Inbox, "inbox", True),
+    (interception.Evidence, "evidence", False),
+    (interception.EventRow, "event", False),
+    (interception.Job, "job", True),
+    (interception.Exceptional, "exception", True),
+    (ledger.Account, "account", True),
+    (claim.Claim, "claim", True),
+    (claim.Award, "award", False),
+    (ledger.Transfer, "transfer", False),
+    (interception.Request, "request", False),
+)
+TABLE_OF: Mapping[type[Any], str] = {kind: table for kind, table, _ in TABLES}
+APPEND_ONLY = ("event", "evidence", "transfer", "award", "incident", "request", "edge")
+
+NAME = regex(r"^-- name: (\w+)$")
+PARAMETER = regex(r"(?<!:):([a-z_]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A named statement, its parameters in the order of their places."""
+
+    name: str
+    text: str  # with named parameters, for reading
+    positional: str  # with a mark per parameter, for many rows
+    parameters: tuple[str, ...]
+
+    def values(self) -> Callable[[Any], tuple[Any, ...]]:
+        """How a row's values are put in the statement's order."""
+        if len(self.parameters) == 1:
+            only = attrgetter(self.parameters[0])
+            return lambda row: (only(row),)
+        getter: Callable[[Any], tuple[Any, ...]] = attrgetter(*self.parameters)
+        return getter
+
+
+def queries(place: Callable[[str], str]) -> Mapping[str, Query]:
+    """Read queries.sql; `place` writes a parameter in the driver's dialect."""
+    text = (Path(__file__).parent / "queries.sql").read_text("utf-8")
+    found: dict[str, list[str]] = {}
+    name = ""
+    for line in text.splitlines():
+        mark = NAME.match(line)
+        if mark:
+            name = mark[1]
+            if name in found:
+                raise ValueError(f"two queries are called {name}")
+            found[name] = []
+        elif name and not line.startswith("--"):
+            found[name].append(line)
+    made = {}
+    for name, lines in found.items():
+        body = " ".join(" ".join(lines).split()).rstrip(";")
+        parameters = tuple(PARAMETER.findall(body))
+        named = PARAMETER.sub(lambda m: place(m[1]), body)
+        made[name] = Query(name, named, PARAMETER.sub("?", body), parameters)
+    return made
+
+
+Builder = Callable[[Sequence[Any]], Any]
+
+
+def builder(kind: type[Any], names: Sequence[str]) -> Builder:
+    """How a tuple of columns becomes a record: enums and booleans are read back."""
+    hints = get_type_hints(kind)
+    wanted = [field.name for field in fields(kind)]
+    order = [names.index(name) for name in wanted]
+    convert = [
+        (place, _reader(hints[name]))
+        for place, name in enumerate(wanted)
+        if _reader(hints[name]) is not None
+    ]
+    straight = order == list(range(len(names)))
+
+    def build(row: Sequence[Any]) -> Any:
+        values = list(row) if straight else [row[index] for index in order]
+        for place, read in convert:
+            value = values[place]
+            if value is not None and read is not None:
+                values[place] = read(value)
+        return kind(*values)
+
+    return build
+
+
+def _reader(hint: Any) -> Callable[[Any], Any] | None:
+    for option in getattr(hint, "__args__", (hint,)):
+        if option is bool:
+            return bool
+        if isinstance(option, type) and issubclass(option, Enum):
+            return {member.value: member for member in option}.__getitem__
+    return None
