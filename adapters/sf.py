@@ -200,7 +200,7 @@ def pushed(push: port.Push) -> port.Delivery:
         routes = strict.xml_rows(strict.parse_form(push.body)["content"], "Request", "WaybillRoute")
     else:
         routes = port.read_json(push.body)["Body"]["WaybillRoute"]
-    routes = strict.several(routes, ROUTES_MAX)
+    routes = strict.several(routes, ROUTES_MAX, least=1)
     scans = tuple(scan(strict.token(route["mailno"]), route) for route in routes)
     waybills = tuple(dict.fromkeys(each.waybill for each in scans))
     return port.Delivery(wire.sha256(push.body).hex(), waybills, scans)

@@ -30,6 +30,8 @@ XML_ELEMENTS_MAX = 200  # the longest push has ten routes
 
 def parse_form(body: bytes) -> dict[str, str]:
     """A form whose every field appears once; a name differing in case only is the same name."""
+    if not body:
+        raise ValueError("no form")
     pairs = parse_qsl(
         body.decode("ascii"),
         keep_blank_values=True,
@@ -57,9 +59,9 @@ def distinct(names: Iterable[str]) -> None:
         raise ValueError("a field appears twice")
 
 
-def several(items: Any, limit: int) -> list[Any]:
-    if not isinstance(items, list) or len(items) > limit:
-        raise ValueError("no list, or a list too long")
+def several(items: Any, most: int, least: int = 0) -> list[Any]:
+    if not isinstance(items, list) or not least <= len(items) <= most:
+        raise ValueError("no list, or one too long or too short")
     return items
 
 

@@ -76,6 +76,10 @@ def sha256(message: bytes) -> bytes:
     return hashlib.sha256(message).digest()
 
 
+def sha256_hex(text: str) -> str:
+    return sha256(text.encode()).hex()
+
+
 def base64_text(digest: bytes) -> str:
     return base64.b64encode(digest).decode("ascii")
 

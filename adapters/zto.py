@@ -49,7 +49,7 @@ CANCEL = {
     "INT102": Answer(Verdict.TOO_LATE, assumed=True),
     "INT103": Answer(Verdict.CANCELLED, Reason.ALREADY_CANCELLED, assumed=True),
 }
-QUERY = {OK: RECEIVED, "INT101": ABSENT}
+QUERY = {"INT101": ABSENT}
 STATES = {
     "INTERCEPTING": RECEIVED,
     **wire.each("INTERCEPT_SUCCESS PACKAGE_DELIVERYING", INTERCEPTED),  # 拦截成功, 退改中
@@ -57,7 +57,7 @@ STATES = {
     "INTERCEPT_CANCEL": Answer(Verdict.CANCELLED),
     "INTERCEPT_DISCONTINUE": Answer(Verdict.RECEIVED, assumed=True),  # over; how is not said
 }
-DECIDED = {OK: RECEIVED, "INC003": ABSENT}
+DECIDED = {"INC003": ABSENT}
 DECISIONS = {
     "PROCESSING": Answer(Verdict.RECEIVED, assumed=True),
     **wire.each("APPROVED PARTIAL", Answer(Verdict.ACCEPTED, assumed=True)),
@@ -147,7 +147,8 @@ def reading(codes: wire.Codes, found: wire.Found = wire.told, no: Answer = REFUS
             raise ValueError("yes and no at once")
         payload = body.get("result") if body.get("data") is None else body["data"]
         waybill = payload.get("billCode") if isinstance(payload, dict) else None
-        return found(replace(codes[OK], code=code, waybill=strict.optional_token(waybill)), payload)
+        yes = replace(codes.get(OK, RECEIVED), code=code, waybill=strict.optional_token(waybill))
+        return found(yes, payload)
 
     return decode
 
@@ -204,10 +205,9 @@ def verify(push: port.Push, credentials: port.Credentials) -> port.Tier | None:
 def pushed(push: port.Push) -> port.Delivery:
     fields = strict.fields(push.body)
     node, kind = port.read_json(fields["data"]), fields["msg_type"]
-    waybill, account = strict.token(node["billCode"]), strict.token(fields["company_id"])
+    waybills, account = (strict.token(node["billCode"]),), strict.token(fields["company_id"])
     scans = (scan(node),) if TIERS[kind] is port.Tier.T1 else ()
-    key = wire.sha256(f"{kind} {fields['data']}".encode()).hex()
-    return port.Delivery(key, (waybill,), scans, account)
+    return port.Delivery(wire.sha256_hex(f"{kind} {fields['data']}"), waybills, scans, account)
 
 
 def reject(push: port.Push, why: str) -> Reply:
