@@ -208,6 +208,7 @@ class ScriptsBody(Body):
 class OptionsBody(Body):
     push: Literal["all", "subscribed", "none"] = "all"
     fee_minor: Amount = 1200
+    rate_per_second: int = Field(default=0, ge=0, le=1_000_000)  # 0: no limit
     window: Window = Window.UNTIL_DELIVERED
     push_format: Literal["json", "xml"] = "json"
     digest: Literal["md5", "sha256", "hmac_sha256"] = "md5"

@@ -8,6 +8,14 @@ from simulator.depot import Account, Claim, Depot, Record
 from simulator.outcomes import Fault, Operation
 from simulator.world import Event, Mark, ReturnNumber
 
+NAME_MAX = 64  # characters of a waybill, an order or a reference
+
+
+def plain(value: object) -> str:
+    """A name that can be kept and shown; empty for anything else."""
+    fits = isinstance(value, str) and len(value) <= NAME_MAX and value.isprintable()
+    return str(value) if fits else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Inbound:

@@ -1,6 +1,7 @@
 """One running simulator: both ports and the push loop, started and stopped together."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,6 +18,7 @@ from simulator.pushes import Pusher
 from simulator.server import CarrierServer
 
 SHUTDOWN_SECONDS = 2.0
+LOG = logging.getLogger("simulator")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +50,9 @@ async def running(settings: Settings, scenario: Scenario) -> AsyncIterator[Addre
     pusher = Pusher(depot, clock, DIALECTS)
     server = CarrierServer(depot, clock, pusher)
     carriers = web.ServerRunner(
-        web.Server(server.handle), handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS
+        web.Server(server.handle, access_log=None),
+        handle_signals=False,
+        shutdown_timeout=SHUTDOWN_SECONDS,
     )
     control = web.AppRunner(
         control_app(Bench(depot, clock, pusher), settings.host),
@@ -58,6 +62,7 @@ async def running(settings: Settings, scenario: Scenario) -> AsyncIterator[Addre
     )
     await pusher.open()
     loop = asyncio.create_task(pusher.run())
+    loop.add_done_callback(_report)
     try:
         yield Addresses(
             await _serve(carriers, settings.host, settings.port),
@@ -69,6 +74,12 @@ async def running(settings: Settings, scenario: Scenario) -> AsyncIterator[Addre
         await carriers.cleanup()
         await control.cleanup()
         await pusher.close()
+
+
+def _report(loop: asyncio.Task[None]) -> None:
+    """Without its loop the simulator would be silent: say why it ended."""
+    if not loop.cancelled() and (error := loop.exception()) is not None:
+        LOG.error("the push loop has ended", exc_info=error)
 
 
 async def _serve(runner: web.BaseRunner, host: str, port: int) -> str:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from aiohttp import web
 
 from simulator.clock import VirtualClock
-from simulator.depot import Depot, Seen
+from simulator.depot import Account, Depot, Seen
 from simulator.dialect import Answer, Asked, Dialect, Inbound
 from simulator.dialects import DIALECTS
 from simulator.outcomes import Fault, FaultName
@@ -48,6 +48,7 @@ class CarrierServer:
         self._depot = depot
         self._clock = clock
         self._pusher = pusher
+        self._buckets: dict[tuple[str, str], tuple[float, float]] = {}  # tokens, filled at
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         _, name, path = ("", *request.path.split("/", 2)[1:], "")[:3]
@@ -77,11 +78,26 @@ class CarrierServer:
             now_ms,
             time.time_ns() // 1_000_000,
         )
+        if self._exceeds_rate(asked.account):
+            seen.fault = "rate_limit"
+            return _response(dialect.busy(Fault(FaultName.BUSY_CODE)))
         if not faults:
             answer = dialect.perform(asked, self._depot, now_ms)
             seen.executed, seen.code = True, answer.code
             return _response(answer)
         return await self._meet(request, dialect, asked, seen, faults, now_ms)
+
+    def _exceeds_rate(self, account: Account) -> bool:
+        """A token bucket in machine time that holds one second's worth."""
+        rate = account.options.rate_per_second
+        if not rate:
+            return False
+        key, now = (account.carrier, account.name), time.monotonic()
+        tokens, filled_at = self._buckets.get(key, (float(rate), now))
+        tokens = min(float(rate), tokens + (now - filled_at) * rate)
+        allowed = tokens >= 1
+        self._buckets[key] = (tokens - 1 if allowed else tokens, now)
+        return not allowed
 
     async def _meet(
         self,

@@ -13,7 +13,7 @@ import orjson
 
 from simulator import world
 from simulator.depot import Account, Depot, Record
-from simulator.dialect import Announcement, Answer, Asked, Dialect, Inbound, Outgoing
+from simulator.dialect import Announcement, Answer, Asked, Dialect, Inbound, Outgoing, plain
 from simulator.outcomes import Fault, Operation, Reason
 from simulator.world import Event, Mark, Place, ReturnNumber
 
@@ -103,6 +103,8 @@ def read(inbound: Inbound, depot: Depot) -> Asked | Answer:
     form = {name: values[0] for name, values in parsed.items() if len(values) == 1}
     if inbound.path != "std/service" or any(not form.get(name) for name in FIELDS):
         return _outer("A1001", "必传参数不可为空")
+    if not plain(form["requestID"]):
+        return _outer("A1001", "必传参数不可为空")
     account = depot.accounts.get((DIALECT.name, form["partnerID"]))
     if account is None:
         return _outer("A1001", "partnerID 不存在")
@@ -140,8 +142,7 @@ def _subject(
             name, by_order = message.get("attributeNo"), str(message.get("type")) == "1"
         case _:
             name, by_order = message.get("orderId"), True
-    if not isinstance(name, str):
-        return "", None
+    name = plain(name)
     record = depot.find_order(account, name) if by_order else depot.find(account, name)
     return (record.parcel.waybill if record and by_order else name), record
 
@@ -211,7 +212,7 @@ def _track(asked: Asked, depot: Depot, now_ms: int) -> Answer:
     by_order = str(asked.message.get("trackingType", "1")) == "2"
     check = asked.message.get("checkPhoneNo")
     answers = []
-    for number in map(str, numbers):
+    for number in map(plain, numbers):
         find = depot.find_order if by_order else depot.find
         record = find(asked.account, number)
         routes: list[dict[str, str]] = []

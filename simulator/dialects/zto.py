@@ -3,9 +3,10 @@
 import hashlib
 import hmac
 import json
+import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -13,7 +14,7 @@ import orjson
 
 from simulator import world
 from simulator.depot import Account, Depot, Record
-from simulator.dialect import Announcement, Answer, Asked, Dialect, Inbound, Outgoing
+from simulator.dialect import Announcement, Answer, Asked, Dialect, Inbound, Outgoing, plain
 from simulator.dialects.zto_scans import show_notice, show_scan, wire_time
 from simulator.dialects.zto_tables import (
     ACTIONS,
@@ -40,6 +41,7 @@ from simulator.world import Event, Interception, ReturnNumber
 
 JSON = "application/json;charset=UTF-8"
 CLAIM_MINOR_MAX = 10**12
+AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,4})?")
 
 
 def digest(content: bytes, account: Account, timestamp: str) -> str:
@@ -111,11 +113,7 @@ def _subject(operation: Operation, message: Mapping[str, Any]) -> tuple[str, str
     key = {Operation.INTERCEPT: "requestId", Operation.CLAIM: "traceId"}.get(
         operation, "thirdBizNo"
     )
-    waybill, reference = source.get("billCode"), message.get(key)
-    return (
-        waybill if isinstance(waybill, str) else "",
-        reference if isinstance(reference, str) else "",
-    )
+    return plain(source.get("billCode")), plain(message.get(key))
 
 
 def _intercept(asked: Asked, depot: Depot, now_ms: int) -> Answer:
@@ -129,8 +127,7 @@ def _intercept(asked: Asked, depot: Depot, now_ms: int) -> Answer:
         return _answer(ASSUMED[Reason.RETURN_LEG], operation)
     entry = record.by_reference(asked.reference)
     if entry is None:
-        external_no = asked.message.get("thirdBizNo")
-        external_no = external_no if isinstance(external_no, str) else ""
+        external_no = plain(asked.message.get("thirdBizNo"))
         entry = depot.intercept(record, asked.reference, external_no, now_ms, at_once=False)
     if asked.twice:
         entry = depot.repeat(record, entry)
@@ -209,10 +206,12 @@ def _minor(value: object) -> int:
     """Yuan to fen, exactly; -1 for what is no such amount."""
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         return -1
+    if isinstance(value, str) and not AMOUNT.fullmatch(value):
+        return -1
     try:
         fen = Decimal(value) * 100
         whole = fen.to_integral_exact() if fen.is_finite() else Decimal(-1)
-    except InvalidOperation:
+    except ArithmeticError:
         return -1
     return int(whole) if whole == fen and 0 < whole <= CLAIM_MINOR_MAX else -1
 
@@ -220,7 +219,7 @@ def _minor(value: object) -> int:
 def _claim(asked: Asked, depot: Depot, now_ms: int) -> Answer:
     incident, extra = asked.message.get("incident"), asked.message.get("extraInfo")
     amount = extra.get("expectedCompensationAmount") if isinstance(extra, dict) else None
-    kind = incident.get("type") if isinstance(incident, dict) else None
+    kind = plain(incident.get("type")) if isinstance(incident, dict) else ""
     asked_minor = _minor(amount)
     if not asked.reference or kind not in GROUNDS or asked_minor < 0:
         return _answer(ASSUMED_BAD_REQUEST, asked.operation)
@@ -251,7 +250,7 @@ def _decision(announcement: Announcement, now_ms: int) -> dict[str, str]:
 
 def _claim_query(asked: Asked, depot: Depot, now_ms: int) -> Answer:
     number = asked.message.get("bizNo")
-    record, claim = depot.claims.get(str(number), (None, None))
+    record, claim = depot.claims.get(plain(number), (None, None))
     if record is None or record.account.name != asked.account.name:
         return _answer(ASSUMED_NO_INCIDENT, asked.operation)
     announcement = Announcement("", record, claim=claim)

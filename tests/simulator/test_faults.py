@@ -146,3 +146,17 @@ async def test_a_slow_answer_is_slow_in_machine_time(desk: Desk) -> None:
     _, after = await desk.control("GET", "/clock")
     assert before["now_ms"] == after["now_ms"]
     await desk.advance(HOUR_MS)
+
+
+async def test_the_rate_of_an_account_is_a_token_bucket(desk: Desk) -> None:
+    account = {
+        "carrier": "zto",
+        "account": "Z1",
+        "credentials": {"app_secret": "zs"},
+        "options": {"rate_per_second": 2},
+    }
+    await desk.control("POST", "/accounts", account)
+    waybill = await desk.parcel("zto", {"outcome": "returned"})
+    codes = [(await desk.zto_intercept(waybill))["statusCode"] for _ in range(8)]
+    assert codes[:2] == ["SYS000", "SYS000"]
+    assert "S211" in codes

@@ -255,7 +255,9 @@ async def test_a_claim_without_its_ground_is_rejected(desk: Desk, kind: str) -> 
     assert line["state"] == "rejected"
 
 
-@pytest.mark.parametrize("amount", ["0.005", "-1", "NaN", "1e30", None, True, "", [1], 0])
+@pytest.mark.parametrize(
+    "amount", ["0.005", "-1", "NaN", "1e30", "1e999999", "1_0", "+1", None, True, "", [1], 0]
+)
 async def test_an_amount_is_whole_fen(desk: Desk, amount: object) -> None:
     waybill = await desk.parcel("zto", {"outcome": "lost"})
     assert (await claim(desk, waybill, amount))["statusCode"] == "S400"
