@@ -20,7 +20,7 @@ CHINA = timezone(timedelta(hours=8))
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LOCAL_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
 AMOUNT = re.compile(r"[0-9]{1,15}(\.[0-9]{1,6})?")
-AMOUNT_DIGITS_MAX = 15
+AMOUNT_DIGITS_MAX = 21  # as many as AMOUNT lets through
 MINOR_MAX = 2**63 - 1  # one signed 64-bit column in either database
 TOKEN_LENGTH_MAX = 64
 PROSE_LENGTH_MAX = 1000

@@ -134,6 +134,7 @@ EVERY = [(adapter, name) for adapter in ADAPTERS.values() for name, _ in operati
 each_operation = pytest.mark.parametrize(
     ("adapter", "name"), EVERY, ids=[f"{adapter.name}-{name}" for adapter, name in EVERY]
 )
+unhurried = settings(deadline=None)  # a slow machine is no failure
 each_push = pytest.mark.parametrize("golden", PUSHES, ids=str)
 
 
@@ -230,6 +231,7 @@ def test_no_secret_is_sent(adapter: Adapter, name: str) -> None:
 
 
 @each
+@unhurried
 @given(text=st.text(st.characters(exclude_categories=["Cs"]), max_size=40))
 def test_hostile_text_is_carried_or_refused_and_never_splits_a_field(
     adapter: Adapter, text: str
@@ -291,6 +293,7 @@ STRANGE: list[Any] = [
 
 
 @each_operation
+@unhurried
 @given(body=GARBAGE, status=st.integers(100, 599))
 def test_garbage_is_never_an_answer(adapter: Adapter, name: str, body: bytes, status: int) -> None:
     answer = read(getattr(adapter, name), Reply(status, body), ("1",))
@@ -410,6 +413,7 @@ def test_a_push_signed_with_another_secret_is_refused_or_only_a_hint(golden: Gol
 
 
 @each
+@unhurried
 @given(body=GARBAGE)
 def test_a_garbage_push_is_quarantined(adapter: Adapter, body: bytes) -> None:
     port = adapter.push
@@ -523,7 +527,3 @@ def test_a_file_is_short_and_pure(file: File) -> None:
         assert not isinstance(node, ast.AsyncFunctionDef | ast.Global)
     strangers = {name for name in imported - OURS if name.split(".")[0] not in PURE}
     assert strangers - {"adapters.strict", "adapters.wire"} == set()
-
-
-settings.register_profile("adapters", deadline=None)
-settings.load_profile("adapters")
