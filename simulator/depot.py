@@ -83,6 +83,7 @@ class Push:
     acknowledged: bool = False
     given_up: bool = False
     waiting: bool = False  # for a later attempt
+    kept: bool = False  # its body may be wanted again after the acknowledgement
 
 
 @dataclass(slots=True)
@@ -234,6 +235,11 @@ class Depot:
             entry.met += 1
             if entry.fault.strikes(operation, entry.met):
                 yield entry.fault
+
+    def may_replay(self, record: Record) -> bool:
+        """Whether some fault could ask for an old push of this parcel again."""
+        scripted = record.script is not None and bool(record.script.faults)
+        return scripted or bool(self.faults or self.scenario.rules or self.scenario.faults)
 
     def carrier_push_faults(self, account: Account) -> tuple[Fault, ...]:
         return tuple(self._carrier_faults(account, Operation.PUSH))

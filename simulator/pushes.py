@@ -198,6 +198,7 @@ class Pusher:
         outgoing = self._dialect(announcements[0]).push(account, announcements)
         ids = tuple(announcement.id for announcement in announcements)
         push = _message(account, outgoing, ids, now_ms)
+        push.kept = any(self._depot.may_replay(each.record) for each in announcements)
         for announcement in announcements:
             announcement.record.pushes.append((announcement.id, outgoing.kind, push))
         return [push]
@@ -216,8 +217,9 @@ class Pusher:
             push.copies = max(2, named[FaultName.PUSH_DUPLICATE].params.number("copies", 2))
         if FaultName.PUSH_BAD_SIGNATURE in named:
             pushes.insert(0, self._forged(announcement, push, now_ms))
-        if FaultName.PUSH_REPLAY in named and len(record.pushes) > 1:
-            pushes.append(_copy(record.pushes[0][2], now_ms))
+        first = record.pushes[0][2]
+        if FaultName.PUSH_REPLAY in named and first is not push and first.body:
+            pushes.append(_copy(first, now_ms))
         if FaultName.PUSH_AFTER_TERMINAL in named:
             pushes += self._stray(announcement, now_ms)
         if FaultName.PUSH_DELAY in named:
@@ -280,6 +282,7 @@ class Pusher:
         dialect = self._dialects[push.account.carrier]
         push.copies = 1
         if push.acknowledged or push.forged:
+            push.body = push.body if push.kept else b""
             return
         if push.attempts >= dialect.push_attempts:
             push.given_up = True

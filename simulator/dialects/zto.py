@@ -154,6 +154,9 @@ def _cancel(asked: Asked, depot: Depot, now_ms: int) -> Answer:
 
 def state(record: Record, entry: Interception, now_ms: int) -> str:
     """Which of the six states this instruction is in."""
+    if entry.by_other:
+        over = world.status(record.course(), now_ms) is world.Status.ENDED
+        return "INTERCEPT_DISCONTINUE" if over else "PACKAGE_DELIVERYING"
     found = "INTERCEPTING"
     for mark in record.course():
         if mark.at_ms > now_ms:
@@ -175,8 +178,6 @@ def _query(asked: Asked, depot: Depot, now_ms: int) -> Answer:
         return _answer(ASSUMED_NO_INTERCEPTION, operation)
     entry = shown[-1]
     name = state(record, entry, now_ms)
-    if entry.by_other:
-        name = "PACKAGE_DELIVERYING"
     payload = {
         "billCode": asked.waybill,
         "serviceCode": "RETURN",

@@ -146,7 +146,7 @@ async def test_the_six_states(desk: Desk) -> None:
         ("lost_then_found", "INTERCEPT_DISCONTINUE", "FOUND", "charged", "none"),
         ("delivered_anyway", "INTERCEPT_FAIL", "SIGNED", "refunded", "return_failed"),
         ("buyer_refused", "INTERCEPT_FAIL", "REFUSED", "not_charged", "none"),
-        ("intercepted_by_other", "PACKAGE_DELIVERYING", "RETURN_SIGNED", "not_charged", "none"),
+        ("intercepted_by_other", "INTERCEPT_DISCONTINUE", "RETURN_SIGNED", "not_charged", "none"),
         ("late_accept", "INTERCEPT_DISCONTINUE", "RETURN_SIGNED", "not_charged", "none"),
         ("accepted_by_push", "INTERCEPT_DISCONTINUE", "RETURN_SIGNED", "charged", "none"),
     ],
