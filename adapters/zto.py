@@ -9,7 +9,7 @@ from typing import Any
 
 from adapters import strict, wire
 from gateway.domain import carrier as port
-from gateway.domain.carrier import Answer, Call, Milestone, Order, Reason, Reply, Scan, Verdict
+from gateway.domain.carrier import Answer, Call, Cause, Milestone, Reason, Reply, Scan, Verdict
 
 ASSUMED, DOCUMENTED, SEEN = port.Grade.ASSUMED, port.Grade.DOCUMENTED, port.Grade.SEEN
 DESTINATIONS = {port.Action.RETURN: "2", port.Action.REDIRECT: "3"}
@@ -74,7 +74,7 @@ MILESTONES = (
     | {"PROBLEM LOST": Milestone.LOST, "PROBLEM FOUND": Milestone.FOUND}
     | {"PROBLEM DAMAGED": Milestone.DAMAGED, "PROBLEM REFUSED": Milestone.ADDRESSEE_REFUSED}
 )
-CAUSES = {"1": port.Cause.INTERCEPTION, "2": port.Cause.ADDRESSEE_REFUSED}
+CAUSES = {"1": Cause.INTERCEPTION, "2": Cause.ADDRESSEE_REFUSED, "3": Cause.OTHER_INTERCEPTION}
 TIERS = {"Traces": port.Tier.T1, "Intercept": port.Tier.T2, "Incident": port.Tier.T2}
 
 
@@ -93,7 +93,7 @@ def sign(call: Call, credentials: port.Credentials, stamp: port.Stamp) -> Call:
     return replace(call, headers=headers)
 
 
-def intercept(order: Order) -> Call:
+def intercept(order: port.Order) -> Call:
     fields = {"billCode": order.waybill, "requestId": order.key, "thirdBizNo": order.key}
     fields["destinationType"] = DESTINATIONS[order.action]
     fields |= {CUSTOMER[name]: text for name, text in order.settings.items() if name in CUSTOMER}
@@ -106,11 +106,11 @@ def intercept(order: Order) -> Call:
     return wire.json_call("/thirdcenter.createIntercept", fields)
 
 
-def query(order: Order) -> Call:
+def query(order: port.Order) -> Call:
     return wire.json_call("/thirdcenter.queryInterceptAndReturnStatus", {"billCode": order.waybill})
 
 
-def cancel(order: Order) -> Call:
+def cancel(order: port.Order) -> Call:
     fields = {"billCode": order.waybill, "thirdBizNo": order.key}
     return wire.json_call("/thirdcenter.cancelIntercept", fields)
 
@@ -189,7 +189,7 @@ def scan(node: Mapping[str, Any]) -> Scan:
     seen = Scan(strict.token(node["billCode"]), milestone, code, at_ms, city or place, text, signer)
     if milestone is not Milestone.RETURNING:
         return seen
-    cause = CAUSES.get(strict.optional_token(node.get("returnType")), port.Cause.UNSTATED)
+    cause = CAUSES.get(strict.optional_token(node.get("returnType")), Cause.UNSTATED)
     return replace(seen, cause=cause, return_waybill=strict.optional_token(node.get("newBillCode")))
 
 

@@ -92,6 +92,7 @@ class Cause(StrEnum):
 
     UNSTATED = auto()
     INTERCEPTION = auto()
+    OTHER_INTERCEPTION = auto()  # somebody else's
     ADDRESSEE_REFUSED = auto()
     BAD_ADDRESS = auto()
     REDIRECT = auto()
@@ -249,7 +250,7 @@ class Scan:
     at_ms: int | None
     place: str = ""  # city or facility
     text: str = field(default="", repr=False)
-    signer: str = field(default="", repr=False)
+    signer: str = field(default="", repr=False)  # the carrier's word, or a name
     return_waybill: str = ""
     cause: Cause = Cause.UNSTATED
 

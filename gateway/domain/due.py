@@ -8,6 +8,8 @@ from gateway.domain.book import Book
 from gateway.domain.command import Due, Env, Wants
 from gateway.domain.fees import Terms
 from gateway.domain.interception import (
+    AT_CARRIER,
+    PROMISED,
     Attempt,
     AttemptKind,
     Cancel,
@@ -18,6 +20,7 @@ from gateway.domain.interception import (
     Job,
     JobKind,
     JobState,
+    Movement,
     Outcome,
 )
 from gateway.domain.leasing import Work, finished, lease, lease_post, work_of
@@ -33,6 +36,7 @@ from gateway.domain.lifecycle import (
     withdraw,
 )
 from gateway.domain.parcel import (
+    Alias,
     OrderLine,
     Person,
 )
@@ -80,7 +84,7 @@ class LeaseDue:
     def wants(self) -> Wants:
         return Wants(
             due=Due(self.limit, self.kinds),
-            of_parcel=frozenset({Person, OrderLine}),
+            of_parcel=frozenset({Person, OrderLine, Alias}),
             of_interception=CHILDREN,
             wallet=True,
         )
@@ -145,7 +149,13 @@ def _submit(book: Book, job: Job, env: Env, terms: Terms) -> Work | None:
 def _follow(book: Book, job: Job, env: Env, terms: Terms) -> Work | None:
     ic = book.need(Interception, job.subject)
     order = order_for(book, ic, terms.adapters[ic.channel], terms)
-    return work_of(lease(book, job, env), order=order)
+    numbers = [alias.waybill for alias in book.of(Alias, ic.parcel)]
+    undecided = ic.decision in AT_CARRIER
+    return replace(
+        work_of(lease(book, job, env), order=order),
+        waybills=(ic.waybill, *numbers),
+        ask=undecided or (ic.decision in PROMISED and ic.movement is Movement.NONE),
+    )
 
 
 def _withdraw(book: Book, job: Job, env: Env, terms: Terms) -> Work | None:

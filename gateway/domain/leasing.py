@@ -33,6 +33,8 @@ class Work:
     attempt: str = ""
     order: Order | None = None
     case: Case | None = None
+    waybills: tuple[str, ...] = ()  # to be tracked: the parcel's own and its return's
+    ask: bool = False  # whether a query can still tell something
 
 
 def lease_post(book: Book, ic: Interception, job: Job, env: Env, terms: Terms) -> Work:

@@ -310,8 +310,13 @@ def scan_row(parcel: Parcel, people: Iterable[Person], scan: Scan, tier: Tier, n
     )
 
 
+SIGNERS = {"收件人": Signer.ADDRESSEE, "寄件人": Signer.SENDER}  # what the carriers call them
+
+
 def _signer(people: Iterable[Person], scan: Scan) -> Signer:
     """Who signed, by name, else by place; a place both live in says nothing."""
+    if scan.signer in SIGNERS:
+        return SIGNERS[scan.signer]
     by_role = {person.role: person for person in people}
     sender, receiver = by_role.get("sender"), by_role.get("receiver")
     if sender is None or receiver is None or scan.milestone not in ENDING:

@@ -378,3 +378,46 @@ SELECT event.* FROM event WHERE tenant = :tenant AND interception = :interceptio
 SELECT event.* FROM event JOIN interception ON interception.id = event.interception
     WHERE event.tenant = :tenant AND interception.merchant = :merchant
     AND position > :after ORDER BY position LIMIT :limit;
+
+-- name: inbox_count
+SELECT COUNT(*) AS n FROM inbox WHERE status = 'new';
+
+-- name: lines_of_parcel
+SELECT * FROM order_line WHERE parcel = :parcel ORDER BY id;
+
+-- name: people_of_parcel
+SELECT * FROM person WHERE parcel = :parcel;
+
+-- name: aliases_of_parcel
+SELECT * FROM alias WHERE parcel = :parcel;
+
+-- name: scans_of_parcel
+SELECT * FROM scan WHERE parcel = :parcel ORDER BY at, id;
+
+-- name: incidents_of_parcel
+SELECT * FROM incident WHERE parcel = :parcel ORDER BY at, id;
+
+-- name: interceptions_of_parcel
+SELECT * FROM interception WHERE parcel = :parcel ORDER BY created_at, id;
+
+-- name: claims_of_parcel
+SELECT * FROM claim WHERE parcel = :parcel ORDER BY filed_at, id;
+
+-- name: parcel_by_number
+SELECT * FROM parcel WHERE network = :network AND waybill = :waybill
+    ORDER BY epoch DESC LIMIT 1;
+
+-- name: parcel
+SELECT * FROM parcel WHERE id = :id;
+
+-- name: quote
+SELECT * FROM quote WHERE id = :id;
+
+-- name: interception
+SELECT * FROM interception WHERE id = :id;
+
+-- name: claim
+SELECT * FROM claim WHERE id = :id;
+
+-- name: merchant
+SELECT * FROM merchant WHERE id = :id;

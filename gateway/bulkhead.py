@@ -1,0 +1,68 @@
+"""Bulkheads: how much of the gateway one carrier account may take, and when it is left alone."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum, auto
+
+FAILURES_TO_OPEN = 8  # in a row, without an answer between them
+OPEN_MS = 5_000
+
+
+class Breaker(StrEnum):
+    CLOSED = auto()
+    OPEN = auto()
+    HALF_OPEN = auto()  # one call tries
+
+
+@dataclass(slots=True)
+class Bulkhead:
+    """Send slots of one carrier account: a bound, a rate, and a breaker. Machine time in ms."""
+
+    concurrency: int
+    per_second: int
+    taken: int = 0
+    failures: int = 0
+    opened_at: int = 0
+    state: Breaker = Breaker.CLOSED
+    _tokens: float = field(default=-1.0)
+    _filled_at: int = field(default=0)
+
+    def take(self, now: int) -> bool:
+        """A slot, if there is one now. Never waits."""
+        if not self.open(now) or self.taken >= self.concurrency or not self._token(now):
+            return False
+        if self.state is Breaker.OPEN:
+            self.state = Breaker.HALF_OPEN
+        self.taken += 1
+        return True
+
+    def open(self, now: int) -> bool:
+        """Whether the breaker would let a call through."""
+        if self.state is Breaker.CLOSED:
+            return True
+        return self.state is Breaker.OPEN and now - self.opened_at >= OPEN_MS
+
+    def free(self) -> int:
+        return max(0, self.concurrency - self.taken)
+
+    def give(self) -> None:
+        self.taken -= 1
+
+    def heard(self, answered: bool, now: int) -> None:
+        """An answer of any kind closes the breaker; silence in a row opens it."""
+        if answered:
+            self.failures, self.state = 0, Breaker.CLOSED
+            return
+        self.failures += 1
+        if self.failures >= FAILURES_TO_OPEN or self.state is Breaker.HALF_OPEN:
+            self.state, self.opened_at = Breaker.OPEN, now
+
+    def _token(self, now: int) -> bool:
+        if self._tokens < 0:
+            self._tokens, self._filled_at = float(self.per_second), now
+        gained = (now - self._filled_at) * self.per_second / 1000
+        self._tokens = min(float(self.per_second), self._tokens + gained)
+        self._filled_at = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True

@@ -1,0 +1,148 @@
+"""The only HTTP client towards carriers: stamp, sign, send once, limit, decode.
+
+It never repeats a request. What was certainly not sent, and what may have been, are told apart;
+everything that is not an answer the adapter can read is UNKNOWN.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import aiohttp
+
+from gateway.clock import Clock
+from gateway.domain.carrier import (
+    Adapter,
+    Answer,
+    Call,
+    Dedup,
+    Operation,
+    Q,
+    Reason,
+    Reply,
+    Stamp,
+    Verdict,
+    read,
+)
+
+REPLY_MAX = 1 << 20  # bytes; a page of tracking is some 20 KiB
+NOT_SENT = Answer(Verdict.BUSY, Reason.NOT_SENT)
+NO_ANSWER = Answer(Verdict.UNKNOWN, Reason.NO_ANSWER)
+UNSENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+
+
+class Lost(Exception):
+    """The connection broke with the request on it: nobody knows whether it arrived."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One account of one carrier: where it is, and how it is signed."""
+
+    adapter: Adapter
+    account: str
+    base_url: str
+    credentials: Mapping[str, str] = field(repr=False)
+    settings: Mapping[str, str]
+    concurrency: int
+    per_second: int
+    timeout_s: float
+
+
+async def send_once(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """aiohttp repeats GET, PUT and DELETE when the server drops a connection; we never do."""
+    try:
+        return await handler(request)
+    except UNSENT:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise Lost(type(error).__name__) from error
+
+
+Observer = Callable[[str, str, Answer, float], None]  # channel, operation, answer, seconds
+
+
+class Runner:
+    """One attempt at one operation, and what came of it. It never raises for the carrier."""
+
+    def __init__(self, clock: Clock, nonce: Callable[[], str], observe: Observer) -> None:
+        self._clock = clock
+        self._nonce = nonce
+        self._observe = observe
+        self._pooled: aiohttp.ClientSession | None = None
+        self._fresh: aiohttp.ClientSession | None = None
+
+    async def start(self) -> None:
+        self._pooled = _session(force_close=False)
+        self._fresh = _session(force_close=True)
+
+    async def stop(self) -> None:
+        for session in (self._pooled, self._fresh):
+            if session is not None:
+                await session.close()
+
+    async def perform(
+        self,
+        endpoint: Endpoint,
+        name: str,
+        operation: Operation[Q],
+        question: Q,
+        waybills: tuple[str, ...],
+    ) -> Answer:
+        started = time.monotonic()
+        call = operation.encode(question)
+        stamp = Stamp(self._clock.now(), self._nonce())
+        signed = endpoint.adapter.sign(call, endpoint.credentials, stamp)
+        session = self._session(endpoint.adapter, name)
+        reply = await self._send(session, endpoint, signed)
+        answer = reply if isinstance(reply, Answer) else read(operation, reply, waybills)
+        self._observe(endpoint.adapter.name, name, answer, time.monotonic() - started)
+        return answer
+
+    def _session(self, adapter: Adapter, name: str) -> aiohttp.ClientSession:
+        """Where a lost request cannot be looked up, a pooled connection that the carrier has
+        just closed would turn an idle moment into an unknown: such calls connect anew."""
+        blind = adapter.query is None and adapter.dedup.value is Dedup.NONE
+        session = self._fresh if blind and name == "intercept" else self._pooled
+        if session is None:
+            raise RuntimeError("the runner has not been started")
+        return session
+
+    async def _send(
+        self, session: aiohttp.ClientSession, endpoint: Endpoint, call: Call
+    ) -> Reply | Answer:
+        url = endpoint.base_url.rstrip("/") + call.path
+        timeout = aiohttp.ClientTimeout(total=endpoint.timeout_s, sock_connect=3)
+        try:
+            async with session.request(
+                call.method,
+                url,
+                data=call.body,
+                headers=dict(call.headers),
+                allow_redirects=False,
+                timeout=timeout,
+            ) as response:
+                body = await response.content.read(REPLY_MAX + 1)
+                while not response.content.at_eof() and len(body) <= REPLY_MAX:
+                    body += await response.content.read(REPLY_MAX + 1 - len(body))
+                if len(body) > REPLY_MAX:
+                    return NO_ANSWER
+                return Reply(response.status, body, dict(response.headers))
+        except UNSENT:
+            return NOT_SENT
+        except (aiohttp.ClientError, Lost, TimeoutError, asyncio.IncompleteReadError):
+            return NO_ANSWER
+
+
+def _session(*, force_close: bool) -> aiohttp.ClientSession:
+    connector = aiohttp.TCPConnector(limit=0, force_close=force_close, ttl_dns_cache=60)
+    return aiohttp.ClientSession(
+        connector=connector,
+        middlewares=(send_once,),
+        auto_decompress=True,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        skip_auto_headers=("User-Agent",),
+    )

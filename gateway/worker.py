@@ -1,0 +1,326 @@
+"""The worker: takes due jobs, asks the carriers, and feeds what they say back as evidence.
+
+It is the only retry mechanism: whatever is to be done again is a job with a later time.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from gateway.bulkhead import Bulkhead
+from gateway.clock import Clock
+from gateway.domain.carrier import Answer, Reason, Trace, Verdict
+from gateway.domain.desk import FinishClaim
+from gateway.domain.due import Fumble, LeaseDue
+from gateway.domain.interception import Interception, JobKind
+from gateway.domain.leasing import Work
+from gateway.domain.parcel import Alias, Parcel, Person
+from gateway.domain.reading import Observe
+from gateway.domain.register import RecordTrack
+from gateway.domain.reply import Finish
+from gateway.failpoints import FailPoints
+from gateway.runner import Endpoint, Runner
+from gateway.store.sqlite import Store
+from gateway.store.writer import Unavailable
+
+LEASE_LIMIT = 64  # jobs taken up at once
+TASKS_MAX = 256  # calls under way
+LOOK_S = 0.5  # how often leases that ran out are looked for
+PAUSE_S = 0.05  # after a look that found only what cannot be sent now
+SENDS = (JobKind.SUBMIT, JobKind.WITHDRAW)
+SILENT = (Reason.NO_ANSWER, Reason.NOT_SENT)
+FAR = 2**62
+
+log = structlog.get_logger("worker")
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """What is left to do before the gateway rests at a business time."""
+
+    now: int
+    at_work: int
+    due: int
+    leased: int
+    inbox: int
+
+    @property
+    def idle(self) -> bool:
+        return not (self.at_work or self.due or self.leased or self.inbox)
+
+
+class Worker:
+    """Jobs of one process. Every call runs in a task of the server's own."""
+
+    def __init__(
+        self,
+        store: Store,
+        runner: Runner,
+        clock: Clock,
+        endpoints: Mapping[tuple[str, str], Endpoint],
+        points: FailPoints,
+    ) -> None:
+        self._store = store
+        self._runner = runner
+        self._clock = clock
+        self._endpoints = endpoints
+        self._points = points
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._reads: dict[str, asyncio.Task[Answer]] = {}
+        self._wake = asyncio.Event()
+        self._soonest = 0
+        self._looked = 0
+        self._loop: asyncio.Task[None] | None = None
+        self._open = False
+        self.bulkheads = {
+            key: Bulkhead(endpoint.concurrency, endpoint.per_second)
+            for key, endpoint in endpoints.items()
+        }
+        store.due.append(self._told)
+
+    # -- life -----------------------------------------------------------------------------
+
+    def start_loop(self) -> None:
+        self._open = True
+        self._loop = asyncio.create_task(self._run(), name="worker")
+
+    async def stop(self, grace_s: float) -> None:
+        """Take no more jobs; let calls under way end and be committed."""
+        self._open = False
+        self._wake.set()
+        if self._loop is not None:
+            await self._loop
+        pending = {*self._tasks, *self._reads.values()}
+        if pending:
+            await asyncio.wait(pending, timeout=grace_s)
+
+    def wake(self) -> None:
+        """Business time has moved."""
+        self._wake.set()
+
+    def _told(self, due: int) -> None:
+        self._soonest = min(self._soonest, due)
+        if due <= self._clock.now():
+            self._wake.set()
+
+    async def _run(self) -> None:
+        while self._open:
+            self._wake.clear()
+            found = await self._look()
+            if found:
+                continue
+            wait = LOOK_S if self._soonest > self._clock.now() else PAUSE_S
+            try:
+                await asyncio.wait_for(self._wake.wait(), wait)
+            except TimeoutError:
+                continue
+
+    async def _look(self) -> int:
+        """Lease what is due, if anything can be. How many jobs were taken."""
+        machine = self._clock.machine_ms()
+        stale = machine - self._looked >= LOOK_S * 1000
+        if self._soonest > self._clock.now() and not stale:
+            return 0
+        room = min(LEASE_LIMIT, TASKS_MAX - len(self._tasks))
+        if room <= 0:
+            return 0
+        self._looked, self._soonest = machine, FAR
+        busy = frozenset(
+            "/".join(key)
+            for key, bulkhead in self.bulkheads.items()
+            if not bulkhead.open(machine) or not bulkhead.free()
+        )
+        try:
+            works = await self._store.run(LeaseDue(tuple(JobKind), room, busy))
+            rows = await self._store.table("next_due")
+        except Unavailable:
+            self._soonest = 0
+            return 0
+        self._soonest = min(self._soonest, rows[0]["due"] or FAR)
+        for work in works:
+            self._launch(self._perform(work))
+        return len(works)
+
+    def _launch(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = asyncio.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    # -- send slots -----------------------------------------------------------------------
+
+    def slot(self, channel: str, account: str) -> bool:
+        bulkhead = self.bulkheads.get((channel, account))
+        return bulkhead is not None and bulkhead.take(self._clock.machine_ms())
+
+    def unslot(self, channel: str, account: str) -> None:
+        self.bulkheads[channel, account].give()
+
+    def start(self, work: Work) -> "asyncio.Task[Interception | None]":
+        """Send what Create has leased; its slot is taken already."""
+        return self._launch(self._sent(work))
+
+    async def _sent(self, work: Work) -> Interception | None:
+        try:
+            result: Interception | None = await self._guarded(work)
+            return result
+        finally:
+            self.unslot(work.channel, work.account)
+
+    async def _perform(self, work: Work) -> Any:
+        """A job from the queue; sends wait for their slot, and are not sent past their lease."""
+        if work.kind not in SENDS:
+            return await self._guarded(work)
+        while not self.slot(work.channel, work.account):
+            if self._late(work):
+                return None
+            await asyncio.sleep(PAUSE_S)
+        return await self._sent(work)
+
+    def _late(self, work: Work) -> bool:
+        """Whether the answer could come after the lease: then it must not be sent at all."""
+        endpoint = self._endpoints[work.channel, work.account]
+        return self._clock.machine_ms() + endpoint.timeout_s * 1000 > work.lease_until
+
+    async def _guarded(self, work: Work) -> Any:
+        try:
+            return await CALLS[work.kind](self, work)
+        except Unavailable:
+            return None  # the lease runs out, and the job is taken up again
+        except Exception as error:
+            log.exception("job failed", job=work.job, error=type(error).__name__)
+            await self._store.run(Fumble(work.job, work.gen, type(error).__name__))
+            return None
+
+    # -- calls ----------------------------------------------------------------------------
+
+    async def _send(self, work: Work) -> Interception | None:
+        endpoint = self._endpoints[work.channel, work.account]
+        name = "intercept" if work.kind is JobKind.SUBMIT else "cancel"
+        operation = endpoint.adapter.intercept
+        if work.kind is JobKind.WITHDRAW and endpoint.adapter.cancel is not None:
+            operation = endpoint.adapter.cancel
+        if work.order is None or self._late(work):
+            return None
+        self._points.hit("before_socket")
+        waybills = (work.order.waybill,)
+        answer = await self._runner.perform(endpoint, name, operation, work.order, waybills)
+        self._points.hit("after_reply")
+        self._heard(work.channel, work.account, answer)
+        finish = Finish(work.job, work.gen, work.subject, work.attempt, answer)
+        result: Interception = await self._store.run(finish)
+        return result
+
+    async def _follow(self, work: Work) -> None:
+        endpoint = self._endpoints[work.channel, work.account]
+        adapter, order = endpoint.adapter, work.order
+        if order is None:
+            return
+        asked: Answer | None = None
+        read: Answer | None = None
+        if work.ask and adapter.query is not None:
+            asked = await self._runner.perform(
+                endpoint, "query", adapter.query, order, (order.waybill,)
+            )
+        if adapter.track is not None:
+            phone = order.sender.phone if order.sender is not None else ""
+            read = await self._track(endpoint, work.waybills, phone)
+        await self._store.run(Observe(work.job, work.gen, work.subject, asked, read))
+
+    async def _track(
+        self, endpoint: Endpoint, waybills: tuple[str, ...], phone: str
+    ) -> Answer | None:
+        operation = endpoint.adapter.track
+        if operation is None:
+            return None
+        scans: list[Any] = []
+        for start in range(0, len(waybills), operation.batch):
+            part = waybills[start : start + operation.batch]
+            trace = Trace(part, phone[-4:], endpoint.settings)
+            answer = await self._runner.perform(endpoint, "track", operation, trace, part)
+            if answer.verdict is Verdict.UNKNOWN or answer.verdict is Verdict.BUSY:
+                return Answer(Verdict.UNKNOWN, answer.reason, answer.code)
+            scans += answer.scans
+        return Answer(Verdict.RECEIVED, scans=tuple(scans))
+
+    async def _claim(self, work: Work) -> None:
+        endpoint = self._endpoints[work.channel, work.account]
+        filing = work.kind is JobKind.CLAIM
+        operation = endpoint.adapter.claim if filing else endpoint.adapter.claim_query
+        if operation is None or work.case is None or self._late(work):
+            return
+        self._points.hit("before_socket")
+        answer = await self._runner.perform(
+            endpoint, work.kind.value, operation, work.case, (work.case.waybill,)
+        )
+        self._points.hit("after_reply")
+        await self._store.run(FinishClaim(work.job, work.gen, work.subject, answer))
+
+    def _heard(self, channel: str, account: str, answer: Answer) -> None:
+        silent = answer.reason in SILENT
+        self.bulkheads[channel, account].heard(not silent, self._clock.machine_ms())
+
+    # -- tracking for quotes --------------------------------------------------------------
+
+    async def track(self, parcel: Parcel, timeout_s: float) -> Answer | None:
+        """Where the parcel is, asked once however many ask. None if that takes too long: the
+        reading goes on, and what it says is kept."""
+        task = self._reads.get(parcel.id)
+        if task is None:
+            task = asyncio.create_task(self._read(parcel))
+            self._reads[parcel.id] = task
+            task.add_done_callback(lambda _: self._reads.pop(parcel.id, None))
+        done, _ = await asyncio.wait({task}, timeout=timeout_s)
+        if not done:
+            task.add_done_callback(self._keep(parcel))
+            return None
+        answer = task.result()
+        return None if answer.verdict is Verdict.UNKNOWN else answer
+
+    def _keep(self, parcel: Parcel) -> Callable[[asyncio.Task[Answer]], None]:
+        def keep(task: asyncio.Task[Answer]) -> None:
+            if task.cancelled() or task.exception() is not None or not self._open:
+                return
+            if task.result().verdict is not Verdict.UNKNOWN:
+                self._launch(self._store.run(RecordTrack(parcel.id, task.result())))
+
+        return keep
+
+    async def _read(self, parcel: Parcel) -> Answer:
+        endpoint = self._endpoints[parcel.channel, parcel.account]
+        people = await self._store.rows(Person, "people_of_parcel", parcel=parcel.id)
+        aliases = await self._store.rows(Alias, "aliases_of_parcel", parcel=parcel.id)
+        phone = next((p.phone for p in people if p.role == "sender"), "")
+        numbers = (parcel.waybill, *(alias.waybill for alias in aliases))
+        answer = await self._track(endpoint, numbers, phone)
+        return answer or Answer(Verdict.UNKNOWN)
+
+    # -- what a test or an operator may ask -----------------------------------------------
+
+    async def idle(self, inbox: int = 0) -> Idle:
+        now = self._clock.now()
+        due = await self._store.table("due_count", now=now)
+        leased = await self._store.table("leased")
+        new = await self._store.table("inbox_count")
+        at_work = len(self._tasks) + len(self._reads) + inbox
+        return Idle(now, at_work, due[0]["n"], leased[0]["n"], new[0]["n"])
+
+    def health(self, channel: str) -> dict[str, str]:
+        """Breaker state of each account of a carrier."""
+        return {
+            account: str(bulkhead.state)
+            for (name, account), bulkhead in self.bulkheads.items()
+            if name == channel
+        }
+
+
+CALLS: dict[JobKind, Callable[[Worker, Work], Coroutine[Any, Any, Any]]] = {
+    JobKind.SUBMIT: Worker._send,
+    JobKind.WITHDRAW: Worker._send,
+    JobKind.FOLLOW: Worker._follow,
+    JobKind.CLAIM: Worker._claim,
+    JobKind.CLAIM_FOLLOW: Worker._claim,
+}
