@@ -48,6 +48,7 @@ class Endpoint:
     concurrency: int
     per_second: int
     timeout_s: float
+    connect_s: float
 
 
 async def send_once(
@@ -115,7 +116,7 @@ class Runner:
         self, session: aiohttp.ClientSession, endpoint: Endpoint, call: Call
     ) -> Reply | Answer:
         url = endpoint.base_url.rstrip("/") + call.path
-        timeout = aiohttp.ClientTimeout(total=endpoint.timeout_s, sock_connect=3)
+        timeout = aiohttp.ClientTimeout(total=endpoint.timeout_s, sock_connect=endpoint.connect_s)
         try:
             async with session.request(
                 call.method,

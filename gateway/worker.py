@@ -79,6 +79,7 @@ class Worker:
             key: Bulkhead(endpoint.concurrency, endpoint.per_second)
             for key, endpoint in endpoints.items()
         }
+        self.inbox: Callable[[], int] = lambda: 0  # pushes being applied
         store.due.append(self._told)
 
     # -- life -----------------------------------------------------------------------------
@@ -300,12 +301,12 @@ class Worker:
 
     # -- what a test or an operator may ask -----------------------------------------------
 
-    async def idle(self, inbox: int = 0) -> Idle:
+    async def idle(self) -> Idle:
         now = self._clock.now()
         due = await self._store.table("due_count", now=now)
         leased = await self._store.table("leased")
         new = await self._store.table("inbox_count")
-        at_work = len(self._tasks) + len(self._reads) + inbox
+        at_work = len(self._tasks) + len(self._reads) + self.inbox()
         return Idle(now, at_work, due[0]["n"], leased[0]["n"], new[0]["n"])
 
     def health(self, channel: str) -> dict[str, str]:

@@ -421,3 +421,13 @@ SELECT * FROM claim WHERE id = :id;
 
 -- name: merchant
 SELECT * FROM merchant WHERE id = :id;
+
+-- name: oldest_undecided
+SELECT MIN(created_at) AS at FROM interception
+    WHERE decision IN ('QUEUED', 'SENDING', 'PROCESSING', 'UNKNOWN');
+
+-- name: held_by_currency
+SELECT currency, SUM(balance) AS minor FROM account WHERE kind = 'HELD' GROUP BY currency;
+
+-- name: open_exceptions_by_kind
+SELECT kind, COUNT(*) AS n FROM exception WHERE closed_at IS NULL GROUP BY kind;

@@ -39,7 +39,7 @@ TABLE_OF: Mapping[type[Any], str] = {kind: table for kind, table, _ in TABLES}
 APPEND_ONLY = ("event", "evidence", "transfer", "award", "incident", "request", "edge")
 
 NAME = regex(r"^-- name: (\w+)$")
-PARAMETER = regex(r"(?<!:):([a-z_]+)")
+PARAMETER = regex(r"(?<!:):([a-z_][a-z0-9_]*)")
 
 
 @dataclass(frozen=True, slots=True)

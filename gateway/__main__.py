@@ -1,0 +1,313 @@
+"""The `turnback` command, and the only place where the parts are put together."""
+
+import asyncio
+import json
+import signal
+import sys
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import aiohttp
+import structlog
+import typer
+import uvloop
+from aiohttp import web
+
+from adapters import ADAPTERS
+from gateway import config, telemetry
+from gateway.clock import Clock
+from gateway.domain.carrier import Adapter, Answer
+from gateway.failpoints import FailPoints
+from gateway.pushes import Gate, Pushes, serve
+from gateway.rpc.server import Server
+from gateway.rpc.shell import Shell
+from gateway.runner import Endpoint, Runner
+from gateway.store import audit as rules
+from gateway.store.sqlite import Store, StoreError, connect, migrate
+from gateway.vitals import Vitals
+from gateway.worker import Worker
+
+log = structlog.get_logger("gateway")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="The Turnback gateway.")
+ConfigFile = Annotated[
+    Path, typer.Option("--config", "-c", envvar="TURNBACK_CONFIG", help="The TOML file.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+
+class Gateway:
+    """One running gateway: built, started, and stopped in reverse."""
+
+    def __init__(self, settings: config.Settings) -> None:
+        adapters = settings.adapters(ADAPTERS)
+        terms = settings.terms(adapters)
+        test = settings.test
+        self.settings = settings
+        self.clock = Clock(followed=bool(test and test.clock_url))
+        self.metrics = telemetry.Metrics()
+        points = FailPoints.parse((test.fail_point if test else None) or "")
+        self.store = Store(settings.store.path, self.clock, terms, points)
+        self.store.batches.append(self.metrics.batch)
+        self.runner = Runner(self.clock, lambda: str(uuid.uuid4()), self._observed)
+        endpoints = dict(_endpoints(settings, adapters))
+        self.worker = Worker(self.store, self.runner, self.clock, endpoints, points)
+        gates = dict(_gates(settings, adapters))
+        self.pushes = Pushes(self.store, gates, points, self.metrics.push)
+        self.worker.inbox = lambda: self.pushes.at_work
+        self.vitals = Vitals(self.store, self.worker, self.clock, self.metrics)
+        shell = Shell(settings, terms, self.store, self.worker, self.clock, self.metrics)
+        self.server = Server(shell)
+        self._follower: asyncio.Task[None] | None = None
+        self._stops: list[Any] = []
+
+    def _observed(self, channel: str, operation: str, answer: Answer, seconds: float) -> None:
+        self.metrics.carrier_call(channel, operation, answer.verdict, seconds)
+        log.info(
+            "carrier",
+            channel=channel,
+            operation=operation,
+            verdict=answer.verdict,
+            reason=answer.reason,
+            code=answer.code,
+            ms=round(seconds * 1000, 1),
+        )
+
+    async def start(self) -> dict[str, Any]:
+        """Start every part. What they listen on."""
+        if self.settings.test is not None and self.settings.test.clock_url:
+            await self._follow(self.settings.test.clock_url)
+        await self.store.start()
+        await self.runner.start()
+        push, stop_push = await serve(
+            self.pushes.app(), self.settings.push.host, self.settings.push.port
+        )
+        metrics, stop_metrics = await serve(
+            self._health_app(), self.settings.metrics.host, self.settings.metrics.port
+        )
+        self._stops += [stop_push, stop_metrics]
+        self.pushes.start()
+        self.worker.start_loop()
+        self.vitals.start()
+        grpc_port = await self.server.start()
+        return {
+            "ready": True,
+            "grpc": f"{self.settings.grpc.host}:{grpc_port}",
+            "push": f"http://{self.settings.push.host}:{push}",
+            "metrics": f"http://{self.settings.metrics.host}:{metrics}",
+        }
+
+    async def stop(self) -> None:
+        """Let what is under way end, commit it, and close. Nothing new is taken."""
+        grace = self.settings.limits.drain_s
+        await self.server.drain(grace)
+        for stop in self._stops:
+            await stop()
+        await self.vitals.stop()
+        await self.worker.stop(grace)
+        await self.pushes.stop()
+        await self.runner.stop()
+        await self.store.stop()
+        if self._follower is not None:
+            self._follower.cancel()
+
+    def _health_app(self) -> web.Application:
+        async def metrics(_: web.Request) -> web.Response:
+            body = await self.metrics.render()
+            return web.Response(body=body, content_type="text/plain", charset="utf-8")
+
+        async def alive(_: web.Request) -> web.Response:
+            return web.Response(text="ok\n")
+
+        async def ready(_: web.Request) -> web.Response:
+            good = self.store.healthy
+            return web.Response(text="ok\n" if good else "store\n", status=200 if good else 503)
+
+        served = web.Application()
+        served.router.add_get("/metrics", metrics)
+        served.router.add_get("/healthz", alive)
+        served.router.add_get("/readyz", ready)
+        return served
+
+    async def _follow(self, url: str) -> None:
+        """Business time from the simulator: a test setting."""
+        session = aiohttp.ClientSession()
+        version = await self._ask_time(session, url, None)
+
+        async def follow() -> None:
+            nonlocal version
+            async with session:
+                while True:
+                    try:
+                        version = await self._ask_time(session, url, version)
+                    except (aiohttp.ClientError, TimeoutError):
+                        await asyncio.sleep(0.2)
+
+        self._follower = asyncio.create_task(follow(), name="clock")
+
+    async def _ask_time(
+        self, session: aiohttp.ClientSession, url: str, version: int | None
+    ) -> int:
+        params = {} if version is None else {"after": str(version), "wait_ms": "10000"}
+        async with session.get(url, params=params) as response:
+            said = await response.json()
+        self.clock.follow(int(said["now_ms"]))
+        self.worker.wake()
+        return int(said["version"])
+
+
+def _endpoints(
+    settings: config.Settings, adapters: Mapping[str, Adapter]
+) -> list[tuple[tuple[str, str], Endpoint]]:
+    return [
+        (
+            (name, account),
+            Endpoint(
+                adapter=adapters[name],
+                account=account,
+                base_url=carrier.base_url,
+                credentials=_secrets(given.credentials) | dict(given.settings),
+                settings=given.settings,
+                concurrency=carrier.limits.concurrency,
+                per_second=carrier.limits.per_second,
+                timeout_s=carrier.limits.timeout_ms / 1000,
+                connect_s=carrier.limits.connect_timeout_ms / 1000,
+            ),
+        )
+        for name, carrier in settings.carriers.items()
+        for account, given in carrier.accounts.items()
+    ]
+
+
+def _gates(
+    settings: config.Settings, adapters: Mapping[str, Adapter]
+) -> list[tuple[tuple[str, str], Gate]]:
+    made = []
+    for name, carrier in settings.carriers.items():
+        for account, given in carrier.accounts.items():
+            now = _secrets(given.credentials) | dict(given.settings)
+            before = _secrets(given.previous_credentials) | dict(given.settings)
+            keys = (now, before) if given.previous_credentials else (now,)
+            secret = given.push_secret.get_secret_value() if given.push_secret else ""
+            made.append(((name, account), Gate(adapters[name], account, keys, secret)))
+    return made
+
+
+def _secrets(given: Mapping[str, Any]) -> dict[str, str]:
+    return {name: secret.get_secret_value() for name, secret in given.items()}
+
+
+def _settings(path: Path) -> config.Settings:
+    try:
+        settings = config.load(path)
+        settings.terms(settings.adapters(ADAPTERS))
+    except config.ConfigError as error:
+        for problem in error.problems:
+            print(problem, file=sys.stderr)
+        raise typer.Exit(2) from None
+    return settings
+
+
+# -- commands -----------------------------------------------------------------------------
+
+
+@app.command("serve")
+def serve_command(config_file: ConfigFile) -> None:
+    """Run the gateway until SIGTERM."""
+    settings = _settings(config_file)
+    sink = telemetry.configure()
+    try:
+        uvloop.run(_serve(settings))
+    except StoreError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(3) from None
+    finally:
+        sink.close()
+
+
+async def _serve(settings: config.Settings) -> None:
+    gateway = Gateway(settings)
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    ready = await gateway.start()
+    print(json.dumps(ready), flush=True)
+    log.info("ready", **{key: value for key, value in ready.items() if key != "ready"})
+    await ended.wait()
+    log.info("draining")
+    await gateway.stop()
+
+
+@app.command("migrate")
+def migrate_command(config_file: ConfigFile) -> None:
+    """Bring the store to this program's schema."""
+    settings = _settings(config_file)
+    try:
+        version = migrate(settings.store.path)
+    except StoreError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(3) from None
+    print(f"schema {version}: {settings.store.path}")
+
+
+@app.command("audit")
+def audit_command(config_file: ConfigFile, as_json: AsJson = False) -> None:
+    """Check every invariant on the store, read-only. Exit 1 if one is broken."""
+    settings = _settings(config_file)
+    path = settings.store.path
+    if not path.exists():
+        print(f"{path}: there is no store", file=sys.stderr)
+        raise typer.Exit(3)
+    db = connect(path, query_only=True)
+    try:
+        now = Clock().machine_ms()
+        findings = rules.audit(db, now=now, machine_ms=now, policy=settings.policy.terms())
+    finally:
+        db.close()
+    broken = sum(1 for finding in findings if finding.count)
+    if as_json:
+        print(json.dumps([finding.as_json() for finding in findings], ensure_ascii=False))
+    else:
+        for finding in findings:
+            mark = f"{finding.count} rows" if finding.count else "ok"
+            print(f"inv.{finding.rule:<4} {mark:>8}  {finding.title}")
+            for row in finding.rows:
+                print(f"          {row}")
+        print(f"audit: {len(findings)} rules, {broken} violations")
+    raise typer.Exit(1 if broken else 0)
+
+
+@app.command("carriers")
+def carriers_command(as_json: AsJson = False) -> None:
+    """What each carrier can do, and how well that is known."""
+    from gateway.capabilities import matrix  # noqa: PLC0415
+
+    print(matrix(ADAPTERS, as_json=as_json))
+
+
+config_app = typer.Typer(no_args_is_help=True, help="The configuration.")
+app.add_typer(config_app, name="config")
+
+
+@config_app.command("check")
+def config_check(config_file: ConfigFile) -> None:
+    """Say everything that is wrong with a configuration."""
+    _settings(config_file)
+    print(f"{config_file}: good")
+
+
+@config_app.command("token")
+def config_token() -> None:
+    """Make a bearer token, and the hash that goes into the configuration."""
+    token, digest = config.new_token()
+    print(f"token  {token}\nsha256 {digest}")
+
+
+def main() -> None:
+    app()
+
+
+if __name__ == "__main__":
+    main()

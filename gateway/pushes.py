@@ -1,0 +1,242 @@
+"""Where carriers push to: limit, verify on the raw bytes, keep, acknowledge; understand later.
+
+An acknowledgement is sent only after the inbox has the push. What cannot be read is kept in
+quarantine and acknowledged too, or the carrier would repeat it for days.
+"""
+
+import asyncio
+import hashlib
+import hmac
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from gateway.domain.carrier import BROKEN, Adapter, Credentials, Delivery, Push, Reply, Tier
+from gateway.domain.interception import Inbox, InboxStatus
+from gateway.domain.push import ApplyPush, ReceivePush
+from gateway.failpoints import FailPoints
+from gateway.store.sqlite import Store
+from gateway.store.writer import Unavailable
+
+BODY_MAX = 256 * 1024  # ten SF routes are some 10 KiB
+READ_S = 5.0  # for a whole body, so that a dribble ends
+SWEEP_S = 1.0
+SWEEP_LIMIT = 256
+IN_FLIGHT_MAX = 256  # pushes of one carrier at a time; more are told to come again
+KEY_MAX = 200
+
+log = structlog.get_logger("pushes")
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One carrier account that may push to us."""
+
+    adapter: Adapter
+    account: str
+    credentials: tuple[Credentials, ...] = field(repr=False)  # now, and before a change of keys
+    secret: str = field(repr=False)
+
+
+Count = Callable[[str, str], None]  # channel, outcome
+
+
+class Pushes:
+    """The inbox's door and the task behind it that applies what came."""
+
+    def __init__(
+        self,
+        store: Store,
+        gates: Mapping[tuple[str, str], Gate],
+        points: FailPoints,
+        count: Count,
+    ) -> None:
+        self._store = store
+        self._gates = gates
+        self._points = points
+        self._count = count
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._at_work: set[str] = set()
+        self._inside: dict[str, int] = {}
+        self._sweeper: asyncio.Task[None] | None = None
+        self._open = False
+
+    @property
+    def at_work(self) -> int:
+        return len(self._at_work)
+
+    def app(self) -> web.Application:
+        app = web.Application(client_max_size=BODY_MAX)
+        app.router.add_post("/push/{channel}/{account}/{secret}", self._receive)
+        app.router.add_post("/push/{channel}/{account}", self._receive)
+        return app
+
+    def start(self) -> None:
+        self._open = True
+        self._sweeper = asyncio.create_task(self._sweep(), name="inbox-sweeper")
+
+    async def stop(self) -> None:
+        self._open = False
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            await asyncio.gather(self._sweeper, return_exceptions=True)
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=10)
+
+    # -- receiving ------------------------------------------------------------------------
+
+    async def _receive(self, request: web.Request) -> web.StreamResponse:
+        channel = request.match_info["channel"]
+        gate = self._gates.get((channel, request.match_info["account"]))
+        given = request.match_info.get("secret", "")
+        if gate is None or gate.adapter.push is None or not _same(given, gate.secret):
+            self._count(channel if gate else "unknown", "refused")
+            return web.Response(status=404)
+        if self._inside.get(channel, 0) >= IN_FLIGHT_MAX:
+            self._count(channel, "shed")
+            return web.Response(status=503, headers={"Retry-After": "1"})
+        self._inside[channel] = self._inside.get(channel, 0) + 1
+        try:
+            return await self._take_in(gate, request)
+        finally:
+            self._inside[channel] -= 1
+
+    async def _take_in(self, gate: Gate, request: web.Request) -> web.StreamResponse:
+        channel = gate.adapter.name
+        try:
+            async with asyncio.timeout(READ_S):
+                body = await request.read()
+        except TimeoutError:
+            self._count(channel, "slow")
+            return web.Response(status=408)
+        push = Push({name.lower(): value for name, value in request.headers.items()}, body)
+        tier = _verify(gate, push)
+        if tier is None:
+            self._count(channel, "forged")
+            return web.Response(status=401)
+        delivery = decoded(gate, push)
+        row = _row(gate, push, tier, delivery)
+        keep = asyncio.ensure_future(self._store.run(ReceivePush(row)))
+        try:
+            fresh = await asyncio.shield(keep)
+        except Unavailable:
+            self._count(channel, "unavailable")
+            return web.Response(status=503, headers={"Retry-After": "5"})
+        self._points.hit("before_push_acknowledged")
+        if fresh and delivery is not None:
+            self._launch(row.id, gate, delivery)
+        outcome = "quarantined" if delivery is None else "new" if fresh else "repeated"
+        self._count(channel, outcome)
+        pushes = gate.adapter.push
+        if pushes is None:
+            return web.Response(status=404)
+        return _response(pushes.accept(push))
+
+    # -- applying -------------------------------------------------------------------------
+
+    def _launch(self, inbox: str, gate: Gate, delivery: Delivery) -> None:
+        if inbox in self._at_work:
+            return
+        self._at_work.add(inbox)
+        task = asyncio.create_task(self._apply(inbox, gate, delivery))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _apply(self, inbox: str, gate: Gate, delivery: Delivery) -> None:
+        try:
+            await self._store.run(ApplyPush(inbox, gate.adapter.network, delivery))
+        except Unavailable:
+            return  # the sweeper comes by
+        except Exception as error:
+            log.exception("push not applied", inbox=inbox, error=type(error).__name__)
+        finally:
+            self._at_work.discard(inbox)
+
+    async def _sweep(self) -> None:
+        """Pushes that were kept and not applied: after a crash, or an outage of the store."""
+        while self._open:
+            try:
+                rows = await self._store.rows(Inbox, "inbox_new", limit=SWEEP_LIMIT)
+            except Unavailable:
+                rows = []
+            for row in rows:
+                gate = self._gates.get((row.channel, row.account))
+                if gate is None or row.id in self._at_work:
+                    continue
+                push = Push({"content-type": row.content_type}, row.body)
+                delivery = decoded(gate, push)
+                if delivery is not None:
+                    self._launch(row.id, gate, delivery)
+            await asyncio.sleep(SWEEP_S)
+
+
+def decoded(gate: Gate, push: Push) -> Delivery | None:
+    """What the push says; None where it cannot be read, or speaks of another account."""
+    if gate.adapter.push is None:
+        return None
+    try:
+        delivery = gate.adapter.push.decode(push)
+    except BROKEN:
+        return None
+    identities = {given for keys in gate.credentials for given in keys.values()}
+    if delivery.account and delivery.account not in identities:
+        return None
+    return delivery
+
+
+def _verify(gate: Gate, push: Push) -> Tier | None:
+    """The best tier any valid key gives it."""
+    if gate.adapter.push is None:
+        return None
+    for credentials in gate.credentials:
+        try:
+            tier = gate.adapter.push.verify(push, credentials)
+        except BROKEN:
+            tier = None
+        if tier is not None:
+            return tier
+    return None
+
+
+def _row(gate: Gate, push: Push, tier: Tier, delivery: Delivery | None) -> Inbox:
+    digest = hashlib.sha256(push.body).hexdigest()
+    key = delivery.event_key[:KEY_MAX] if delivery is not None else f"sha256:{digest}"
+    return Inbox(
+        id=f"{gate.adapter.name}/{gate.account}/{key}",
+        channel=gate.adapter.name,
+        account=gate.account,
+        tier=int(tier),
+        verified=True,
+        body=push.body,
+        content_type=push.headers.get("content-type", "")[:100],
+        sha256=digest,
+        received_at=0,
+        applied_at=None,
+        status=InboxStatus.NEW if delivery is not None else InboxStatus.QUARANTINED,
+    )
+
+
+def _same(given: str, secret: str) -> bool:
+    return hmac.compare_digest(given.encode(), secret.encode())
+
+
+def _response(reply: Reply) -> web.Response:
+    return web.Response(status=reply.status, body=reply.body, headers=dict(reply.headers))
+
+
+Stop = Callable[[], Coroutine[Any, Any, None]]
+
+
+async def serve(app: web.Application, host: str, port: int) -> tuple[int, Stop]:
+    """Serve until stopped. The port that was taken, and how to stop."""
+    runner = web.AppRunner(
+        app, access_log=None, handle_signals=False, keepalive_timeout=30, max_field_size=8190
+    )
+    await runner.setup()
+    site = web.TCPSite(runner, host, port)
+    await site.start()
+    taken: int = runner.addresses[0][1]
+    return taken, runner.cleanup

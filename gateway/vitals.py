@@ -1,0 +1,67 @@
+"""What an operator watches: refreshed every few seconds, and the audit every few minutes."""
+
+import asyncio
+from collections import Counter
+
+import structlog
+
+from gateway.clock import Clock
+from gateway.store.sqlite import Store
+from gateway.store.writer import Unavailable
+from gateway.telemetry import Metrics
+from gateway.worker import Worker
+
+REFRESH_S = 5.0
+AUDIT_S = 300.0
+
+log = structlog.get_logger("vitals")
+
+
+class Vitals:
+    """Gauges of the money and of what waits for a person, read beside the work."""
+
+    def __init__(self, store: Store, worker: Worker, clock: Clock, metrics: Metrics) -> None:
+        self._store = store
+        self._worker = worker
+        self._clock = clock
+        self._metrics = metrics
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="vitals")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        audited = loop.time()
+        while True:
+            try:
+                await self.refresh()
+                if loop.time() - audited >= AUDIT_S:
+                    audited = loop.time()
+                    await self.audit()
+            except Unavailable:
+                log.warning("store not readable")
+            await asyncio.sleep(REFRESH_S)
+
+    async def refresh(self) -> None:
+        oldest = (await self._store.table("oldest_undecided"))[0]["at"]
+        age = (self._clock.now() - oldest) / 1000 if oldest else 0
+        self._metrics.oldest_undecided_seconds.set(age)
+        held = await self._store.table("held_by_currency")
+        self._metrics.held({row["currency"]: row["minor"] for row in held})
+        kinds = await self._store.table("open_exceptions_by_kind")
+        self._metrics.exceptions(Counter({row["kind"]: row["n"] for row in kinds}))
+        for (channel, account), bulkhead in self._worker.bulkheads.items():
+            self._metrics.breaker(channel, account, bulkhead.state)
+
+    async def audit(self) -> None:
+        findings = await self._store.audit()
+        self._metrics.audit({finding.rule: finding.count for finding in findings})
+        for finding in findings:
+            if finding.count:
+                log.error("invariant broken", rule=finding.rule, rows=finding.count)
