@@ -1,0 +1,358 @@
+"""The audit is silent on every way an interception can go, and sees each rule when it is broken."""
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from gateway.store.audit import ROWS_MAX, RULES, Finding, Moment, audit, audit_file
+from gateway.store.sqlite import connect
+from tests.ledgers import Desk, month, opened
+
+CONSTRAINED = (  # what keeps most of these faults out of a ledger, taken away to plant them
+    "one_open_interception",
+    "one_live_attempt",
+    "one_hold",
+    "one_settlement",
+    "one_refund",
+    "one_award",
+    "one_claim",
+)
+
+
+class Plant(NamedTuple):
+    """One way to break a rule. Names in braces are interceptions of the month."""
+
+    rule: str
+    fault: str
+    statements: tuple[str, ...]
+
+
+def loose(table: str) -> tuple[str, ...]:
+    """The table again without any constraint."""
+    return (
+        f"CREATE TABLE loose AS SELECT * FROM {table}",
+        f"DROP TABLE {table}",
+        f"ALTER TABLE loose RENAME TO {table}",
+    )
+
+
+def again(kind: str, name: str, amount: str = "amount", of: str = "hold") -> str:
+    """A further transfer of an interception, shaped like the one of kind `of`."""
+    return (
+        f"INSERT INTO transfer SELECT id || 'x', '{kind}', source, target, {amount}, currency, "
+        "interception, award, dedup || 'x', actor, cause, at FROM transfer "
+        f"WHERE interception = '{{{name}}}' AND kind = '{of}'"
+    )
+
+
+def set_of(table: str, change: str, name: str, more: str = "1 = 1") -> str:
+    key = "id" if table == "interception" else "interception"
+    return f"UPDATE {table} SET {change} WHERE {key} = '{{{name}}}' AND {more}"
+
+
+DAY = 86_400_000
+ORDER_OF = "SELECT parcel FROM interception WHERE id = '{%s}'"
+CLAIM_OF = "SELECT id FROM claim WHERE interception = '{%s}'"
+AWARD_OF = f"claim = ({CLAIM_OF})"
+P = Plant
+PLANTS = (
+    P("M1", "a transfer stands twice", (*loose("transfer"),
+      "INSERT INTO transfer SELECT * FROM transfer WHERE kind = 'top_up'")),
+    P("M1", "a capture goes to the wallet", (
+      set_of("transfer", "target = 'AVAILABLE:t/shop:CNY'", "returned", "kind = 'capture'"),)),
+    P("M1", "a capture goes to another carrier", (
+      set_of("transfer", "target = 'FEES_PAYABLE:zto:CNY'", "returned", "kind = 'capture'"),)),
+    P("M1", "a transfer of less than nothing", (
+      set_of("transfer", "amount = -amount", "returned", "kind = 'hold'"),)),
+    P("M1", "a transfer into an account nobody has", (
+      "UPDATE transfer SET target = 'nobody' WHERE kind = 'top_up'",)),
+    P("M2", "a fen too much in the wallet", (
+      "UPDATE account SET balance = balance + 1 WHERE kind = 'AVAILABLE'",)),
+    P("M3", "a wallet below zero", ("UPDATE account SET balance = -1 WHERE kind = 'AVAILABLE'",)),
+    P("M3", "a held account without a balance", (
+      "UPDATE account SET balance = NULL WHERE kind = 'HELD'",)),
+    P("M4", "a fee is held that the account does not have", (
+      set_of("interception", "money = 'HELD'", "refused"),)),
+    P("M5", "a second hold", (again("hold", "returned"),)),
+    P("M5", "a hold of less than the fee", (
+      set_of("transfer", "amount = amount - 1", "returned", "kind = 'hold'"),)),
+    P("M5", "a fee that was never held", (
+      "DELETE FROM transfer WHERE kind = 'hold' AND interception = '{returned}'",)),
+    P("M6", "captured, and nothing was", (
+      "DELETE FROM transfer WHERE kind = 'capture' AND interception = '{returned}'",)),
+    P("M6", "captured twice", (again("capture", "returned", of="capture"),)),
+    P("M6", "released while it is held", (again("release", "processing"),)),
+    P("M7", "a refund above the capture", (
+      set_of("transfer", "amount = amount + 1", "cancelled", "kind = 'refund'"),)),
+    P("M7", "refunded, and nothing was", (
+      "DELETE FROM transfer WHERE kind = 'refund' AND interception = '{cancelled}'",)),
+    P("M7", "refunded, and the money column does not know", (
+      set_of("interception", "money = 'CAPTURED'", "cancelled"),)),
+    P("M8", "the ledger can be rewritten", ("DROP TRIGGER transfer_is_append_only_UPDATE",)),
+    P("M8", "a trigger that lets everything pass", (
+      "DROP TRIGGER event_is_append_only_DELETE",
+      "CREATE TRIGGER event_is_append_only_DELETE BEFORE DELETE ON event BEGIN SELECT 1; END")),
+    P("M9", "money out of nothing", (
+      "UPDATE account SET balance = balance + 1 WHERE kind = 'HELD'",)),
+    P("M9", "money from outside without a reference", (
+      "UPDATE transfer SET cause = '' WHERE kind = 'top_up'",)),
+    P("M9", "a top-up under the reference of another", (
+      "UPDATE transfer SET cause = 'bank-2' WHERE kind = 'top_up'",)),
+    P("M10", "captured after the release", (again("capture", "refused"),)),
+    P("M11", "a capture that the carrier is not owed", (
+      again("capture", "returned", of="capture"),)),
+    P("M11", "captured for a carrier without an account", (
+      "UPDATE account SET owner = 'nobody' WHERE kind = 'FEES_PAYABLE'",)),
+    P("C6", "sent after the decision", (
+      set_of("attempt", f"started_at = started_at + {DAY}", "returned"),)),
+    P("C6", "sent before the hold", (
+      set_of("transfer", "at = at + 1", "sending", "kind = 'hold'"),)),
+    P("C7", "left PROCESSING without evidence", (
+      set_of("event", "evidence = NULL", "lost", "source = 'PROCESSING'"),)),
+    P("C7", "left UNKNOWN on the evidence of another", (
+      set_of("event", "evidence = (SELECT id FROM evidence WHERE interception = '{lost}' LIMIT 1)",
+             "absent", "source = 'UNKNOWN'"),)),
+    P("C8", "NEVER_SENT with a lost answer", (
+      set_of("attempt", "outcome = 'lost'", "absent"),)),
+    P("C8", "NEVER_SENT with an attempt under way", (
+      set_of("attempt", "outcome = NULL, ended_at = NULL", "busy"),)),
+    P("C8", "absent, and nobody asked", (
+      "DELETE FROM evidence WHERE kind = 'query' AND interception = '{absent}'",)),
+    P("C9", "a step that is no edge", (
+      set_of("event", "source = 'QUEUED'", "returned", "target = 'ACCEPTED'"),)),
+    P("C9", "a gap in the numbers", (
+      set_of("event", "seq = seq + 90", "returned", "seq = 4"),)),
+    P("C9", "an event that nothing followed from", (
+      set_of("interception", "version = version + 1", "returned"),)),
+    P("C9", "a step from where it was not", (
+      set_of("event", "source = 'LOST'", "returned", "target = 'RETURNED'"),)),
+    P("C9", "a column that no event changed", (
+      set_of("interception", "movement = 'LOST'", "accepted"),)),
+    P("C9", "a decision that no event changed", (
+      set_of("interception", "decision = 'UNKNOWN'", "processing"),)),
+    P("C9", "no events at all", ("DELETE FROM event WHERE interception = '{sending}'",)),
+    P("C10", "two attempts under way", (
+      "INSERT INTO attempt SELECT id || 'x', interception, kind, gen + 1, started_at, NULL, NULL "
+      "FROM attempt WHERE interception = '{sending}'",)),
+    P("C11", "two attempts of one lease", (
+      "INSERT INTO attempt SELECT id || 'x', interception, kind, gen, started_at, ended_at, "
+      "outcome FROM attempt WHERE interception = '{returned}'",)),
+    P("C11", "an attempt of a lease that never was", (
+      set_of("attempt", "gen = gen + 1", "returned"),)),
+    P("C11", "one attempt with two replies", (*loose("evidence"),
+      "INSERT INTO evidence SELECT id || 'x', interception, kind, tier, attempt, inbox, verdict, "
+      "reason, code, reference, assumed, at FROM evidence "
+      "WHERE interception = '{returned}' AND kind = 'reply'")),
+    P("C11", "a reply to nothing", (
+      set_of("evidence", "attempt = NULL", "returned", "kind = 'reply'"),)),
+    P("I5", "two open interceptions of a parcel", (
+      set_of("interception", f"parcel = ({ORDER_OF % 'accepted'})", "sending"),)),
+    P("K2", "a push applied twice", (
+      "INSERT INTO inbox SELECT id || 'x', channel, account, tier, verified, body, content_type, "
+      "sha256, received_at, applied_at, status FROM inbox WHERE status = 'applied'",)),
+    P("K2", "two rows of one event key", (*loose("inbox"),
+      "INSERT INTO inbox SELECT * FROM inbox WHERE status = 'quarantined'")),
+    P("K2", "a push under the key of another account", (
+      "UPDATE inbox SET account = 'b' WHERE status = 'applied'",)),
+    P("K3", "moved by a push that was not verified", (
+      "UPDATE inbox SET verified = 0 WHERE status = 'quarantined'",
+      "UPDATE evidence SET inbox = (SELECT id FROM inbox WHERE status = 'quarantined')")),
+    P("K3", "a push applied that was not verified", (
+      "UPDATE inbox SET verified = 0 WHERE status = 'applied'",)),
+    P("K3", "moved by what nobody signed", (
+      set_of("evidence", "tier = 3", "returned"),)),
+    P("K6", "a push nobody read", (
+      "UPDATE inbox SET status = 'new', applied_at = NULL, received_at = 0 "
+      "WHERE status = 'unmatched'",)),
+    P("K6", "an unreadable push nobody was told of", (
+      "DELETE FROM exception WHERE kind = 'QUARANTINED'",
+      "UPDATE inbox SET received_at = 0 WHERE status = 'quarantined'")),
+    P("P1", "awards above the cap", (
+      set_of("interception", "cap_minor = 100", "lost"),)),
+    P("P1", "awards above the loss", (set_of("claim", "loss_minor = 100", "lost"),)),
+    P("P1", "awards above the value of the line", (
+      f"UPDATE order_line SET list_minor = 100 WHERE parcel = ({ORDER_OF % 'lost'})",)),
+    P("P1", "an award for goods of no value", (
+      f"UPDATE order_line SET paid_minor = 0, declared_minor = 0 "
+      f"WHERE parcel = ({ORDER_OF % 'lost'})",)),
+    P("P1", "an award of nothing", ("UPDATE award SET amount = 0",)),
+    P("P1", "an award for another line than claimed", ("UPDATE award SET line_no = '2'",)),
+    P("P2", "an award that no entry owes", ("DELETE FROM transfer WHERE kind = 'award'",)),
+    P("P2", "an award owed twice", (*loose("transfer"),
+      "INSERT INTO transfer SELECT id || 'x', kind, source, target, amount, currency, "
+      "interception, award, dedup, actor, cause, at FROM transfer WHERE kind = 'award'")),
+    P("P2", "a pay-out without an award", (
+      "UPDATE transfer SET award = 'nobody' WHERE kind = 'payout'",)),
+    P("P2", "a pay-out under the key of another award", (
+      "UPDATE transfer SET dedup = 'payout:other:' || id WHERE kind = 'settle_offline'",)),
+    P("P3", "an entry above the award", (
+      "UPDATE transfer SET amount = amount + 1 WHERE kind = 'award'",)),
+    P("P3", "an award paid out twice", (again("payout", "lost", of="payout"),)),
+    P("P3", "an award paid in another currency", (
+      "UPDATE transfer SET currency = 'USD' WHERE kind = 'payout'",)),
+    P("P4", "an award for nothing that happened", ("DELETE FROM incident",)),
+    P("P4", "a failed return that the sender refused", (
+      set_of("event", "cause = 'SENDER_REFUSED'", "failed", "target = 'RETURN_FAILED'"),)),
+    P("P5", "a loss awarded after the parcel was found", (
+      f"UPDATE award SET at = at + {30 * DAY} WHERE {AWARD_OF % 'found'}",)),
+    P("P5", "a parcel found after its award, and nobody told", (
+      "DELETE FROM exception WHERE kind = 'RECOVERY'",)),
+    P("P6", "one decision, two awards", (*loose("award"),
+      "UPDATE award SET decision_key = 'carrier:zto:1:2500'")),
+    P("P7", "one actor files and awards a great sum", (
+      "UPDATE award SET amount = 60000, actor = 'clerk'",)),
+    P("O1", "a fee held with nobody at work", (
+      "UPDATE job SET state = 'done', owner = '' WHERE subject = '{processing}'",)),
+    P("O1", "a parcel on its way back that nobody follows", (
+      "UPDATE job SET state = 'dead', owner = '' WHERE subject = '{returning}'",)),
+    P("O1", "a late acceptance closed and forgotten", (
+      "DELETE FROM job WHERE subject = '{late}'",
+      "UPDATE exception SET closed_at = 1, closed_by = 'x' WHERE subject = '{late}'")),
+    P("O2", "a lease that nobody ends", ("UPDATE job SET lease_until = 1 WHERE state = 'leased'",)),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """A whole correct ledger on disk, what is in it, and the moment it was closed."""
+
+    path: Path
+    told: dict[str, str]
+    at: Moment
+    live: list[Finding]
+
+    def copy(self) -> sqlite3.Connection:
+        """A copy on which nothing but the append-only triggers guards the rows."""
+        db = sqlite3.connect(":memory:", isolation_level=None)
+        with closing(sqlite3.connect(self.path)) as whole:
+            whole.backup(db)
+        return db
+
+
+@pytest.fixture(scope="module")
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> Month:
+    return asyncio.run(_month(tmp_path_factory.mktemp("audit") / "ledger.sqlite3"))
+
+
+async def _month(path: Path) -> Month:
+    desk = await opened(path)
+    try:
+        told = await month(desk)
+        at = moment(desk)
+        live = await desk.store.read(partial(audit, at=at))
+    finally:
+        await desk.store.stop()
+    return Month(path, told, at, live)
+
+
+def moment(desk: Desk) -> Moment:
+    return Moment(now=desk.clock.now(), machine_ms=desk.clock.machine_ms())
+
+
+def planted(ledger: Month, plant: Plant) -> Iterator[Finding]:
+    with closing(ledger.copy()) as db:
+        for pragma in ("ignore_check_constraints = ON", "legacy_alter_table = ON"):
+            db.execute(f"PRAGMA {pragma}")
+        for index in CONSTRAINED:
+            db.execute(f"DROP INDEX {index}")
+        triggers = db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+        kept = [] if plant.rule == "M8" else triggers.fetchall()
+        for name, _ in kept:
+            db.execute(f"DROP TRIGGER {name}")
+        for statement in plant.statements:
+            done = db.execute(statement.format(**ledger.told))
+            assert done.rowcount != 0, f"breaks nothing: {statement}"
+        for _, sql in kept:
+            db.execute(sql)
+        yield from audit(db, ledger.at)
+
+
+def test_the_month_holds_every_decision_movement_and_money(ledger: Month) -> None:
+    with closing(ledger.copy()) as db:
+        for column, seen in (
+            ("decision", {"QUEUED", "SENDING", "PROCESSING", "UNKNOWN", "ACCEPTED", "REFUSED",
+                          "CANCELLED", "NEVER_SENT", "LATE_ACCEPTED"}),
+            ("movement", {"NONE", "RETURNING", "RETURNED", "LOST", "RETURN_FAILED"}),
+            ("money", {"NONE", "HELD", "CAPTURED", "RELEASED", "REFUNDED"}),
+            ("cancel", {"NONE", "DENIED", "DONE"}),
+        ):  # fmt: skip
+            assert {row[0] for row in db.execute(f"SELECT {column} FROM interception")} == seen
+
+
+def test_a_correct_ledger_is_silent_under_a_running_gateway(ledger: Month) -> None:
+    assert ledger.live == []
+
+
+def test_a_correct_ledger_is_silent_as_a_file(ledger: Month) -> None:
+    assert audit_file(ledger.path, ledger.at) == []
+
+
+def test_a_copy_without_constraints_is_silent(ledger: Month) -> None:
+    nothing = Plant("", "nothing is broken", ("PRAGMA foreign_keys = OFF",))
+    assert list(planted(ledger, nothing)) == []
+
+
+@pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: f"{plant.rule}: {plant.fault}")
+def test_a_broken_rule_is_seen(ledger: Month, plant: Plant) -> None:
+    found = {finding.rule: finding for finding in planted(ledger, plant)}
+    assert plant.rule in found
+    assert found[plant.rule].count >= 1
+    assert all(key and fault for key, fault in found[plant.rule].rows)
+
+
+def test_every_rule_has_a_title_and_is_broken_once() -> None:
+    assert all(rule.title for rule in RULES)
+    assert {plant.rule for plant in PLANTS} == {rule.name for rule in RULES}
+    assert len({rule.name for rule in RULES}) == len(RULES)
+
+
+def test_every_rule_that_was_asked_for_is_there() -> None:
+    asked = [f"M{n}" for n in range(1, 12)] + [f"C{n}" for n in range(6, 12)]
+    asked += ["I5", "K2", "K3", "K6", *(f"P{n}" for n in range(1, 8)), "O1", "O2"]
+    assert [rule.name for rule in RULES] == asked
+
+
+def test_many_rows_are_counted_and_the_first_are_shown(ledger: Month) -> None:
+    plant = Plant("C6", "", (f"UPDATE transfer SET at = at + {90 * DAY} WHERE kind = 'hold'",))
+    [finding] = [f for f in planted(ledger, plant) if f.rule == "C6"]
+    assert len(finding.rows) == min(finding.count, ROWS_MAX)
+    assert finding.count > ROWS_MAX
+
+
+def test_leases_are_not_judged_where_no_worker_is_alive(ledger: Month) -> None:
+    with closing(ledger.copy()) as db:
+        db.execute("UPDATE job SET lease_until = 1 WHERE state = 'leased'")
+        assert [f.rule for f in audit(db, ledger.at)] == ["O2"]
+        assert audit(db, Moment(now=ledger.at.now)) == []
+
+
+def test_the_audit_of_a_file_changes_nothing(ledger: Month) -> None:
+    before = ledger.path.read_bytes()
+    audit_file(ledger.path, ledger.at)
+    assert ledger.path.read_bytes() == before
+
+
+def test_a_file_that_is_not_there_is_an_error_and_stays_away(tmp_path: Path) -> None:
+    with pytest.raises(sqlite3.OperationalError):
+        audit_file(tmp_path / "none.sqlite3", Moment(now=0))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_audit_reads_one_moment_while_others_write(ledger: Month, tmp_path: Path) -> None:
+    """A change committed after the transaction began is not seen, in part or in whole."""
+    path = tmp_path / "copy.sqlite3"
+    path.write_bytes(ledger.path.read_bytes())
+    with closing(connect(path)) as writer, closing(connect(path, query_only=True)) as reader:
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT COUNT(*) FROM account").fetchone()[0]
+        writer.execute("UPDATE account SET balance = balance + 1 WHERE kind = 'AVAILABLE'")
+        assert audit(reader, ledger.at) == []
+        reader.execute("COMMIT")
+        assert {f.rule for f in audit(reader, ledger.at)} == {"M2", "M9"}
