@@ -6,6 +6,7 @@ from collections import Counter
 import structlog
 
 from gateway.clock import Clock
+from gateway.store.audit import RULES
 from gateway.store.sqlite import Store
 from gateway.store.writer import Unavailable
 from gateway.telemetry import Metrics
@@ -61,7 +62,7 @@ class Vitals:
 
     async def audit(self) -> None:
         findings = await self._store.audit()
-        self._metrics.audit({finding.rule: finding.count for finding in findings})
+        broken = {finding.rule: finding.count for finding in findings}
+        self._metrics.audit({rule.name: broken.get(rule.name, 0) for rule in RULES})
         for finding in findings:
-            if finding.count:
-                log.error("invariant broken", rule=finding.rule, rows=finding.count)
+            log.error("invariant broken", rule=finding.rule, rows=finding.count)

@@ -7,6 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -18,6 +19,7 @@ from gateway.domain.fees import Terms
 from gateway.domain.interception import EventRow, Job, JobState, edges
 from gateway.failpoints import FailPoints
 from gateway.store import schema
+from gateway.store.audit import Finding, Moment, audit
 from gateway.store.loading import plan
 from gateway.store.rows import APPEND_ONLY, TABLES, Builder, Query, builder, queries
 from gateway.store.writer import Outcome, Unavailable, Writer
@@ -280,6 +282,15 @@ class Store:
                 db.execute("COMMIT")
 
         return await self._read(inside)
+
+    async def audit(self) -> list[Finding]:
+        """The rules that do not hold now, all seen at one moment."""
+        moment = Moment(
+            now=self._clock.now(),
+            machine_ms=self._clock.machine_ms(),
+            four_eyes_above_minor=self._terms.policy.four_eyes_above_minor,
+        )
+        return await self.read(partial(audit, at=moment))
 
     async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         def run() -> T:
