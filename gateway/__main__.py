@@ -22,7 +22,8 @@ from adapters import ADAPTERS
 from gateway import capabilities, config, telemetry
 from gateway.clock import Clock
 from gateway.domain.carrier import Adapter, Answer
-from gateway.failpoints import FailPoints
+from gateway.domain.decide import DECISIONS
+from gateway.failpoints import CALL_POINTS, FailPoints, commit_points
 from gateway.pushes import Gate, Pushes, serve
 from gateway.rpc.server import Server
 from gateway.rpc.shell import Shell
@@ -310,6 +311,13 @@ def config_token() -> None:
     """Make a bearer token, and the hash that goes into the configuration."""
     token, digest = config.new_token()
     print(f"token  {token}\nsha256 {digest}")
+
+
+@config_app.command("points")
+def config_points() -> None:
+    """Name every point at which a test may have the process killed."""
+    for point in (*CALL_POINTS, *commit_points(DECISIONS)):
+        print(point)
 
 
 def main() -> None:

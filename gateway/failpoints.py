@@ -5,10 +5,18 @@ A test setting only: without one, `hit` compares a name with nothing and returns
 
 import os
 import signal
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 # Every point there is; `before_commit:` and `after_commit:` exist for each command.
 CALL_POINTS = ("before_socket", "after_reply", "before_push_acknowledged")
+
+
+def commit_points(commands: Iterable[type]) -> Iterator[str]:
+    """Around the commit of each command."""
+    for command in commands:
+        yield f"before_commit:{command.__name__}"
+        yield f"after_commit:{command.__name__}"
 
 
 @dataclass(slots=True)

@@ -28,6 +28,7 @@ from gateway.domain.carrier import (
 
 REPLY_MAX = 1 << 20  # bytes; a page of tracking is some 20 KiB
 NOT_SENT = Answer(Verdict.BUSY, Reason.NOT_SENT)
+NOT_ASKABLE = Answer(Verdict.REFUSED, Reason.BAD_REQUEST)  # the carrier needs what we lack
 NO_ANSWER = Answer(Verdict.UNKNOWN, Reason.NO_ANSWER)
 UNSENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
@@ -94,9 +95,12 @@ class Runner:
         waybills: tuple[str, ...],
     ) -> Answer:
         started = time.monotonic()
-        call = operation.encode(question)
         stamp = Stamp(self._clock.now(), self._nonce())
-        signed = endpoint.adapter.sign(call, endpoint.credentials, stamp)
+        try:
+            call = operation.encode(question)
+            signed = endpoint.adapter.sign(call, endpoint.credentials, stamp)
+        except (ValueError, LookupError):
+            return NOT_ASKABLE
         session = self._session(endpoint.adapter, name)
         reply = await self._send(session, endpoint, signed)
         answer = reply if isinstance(reply, Answer) else read(operation, reply, waybills)

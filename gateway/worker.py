@@ -242,7 +242,7 @@ class Worker:
             part = waybills[start : start + operation.batch]
             trace = Trace(part, phone[-4:], endpoint.settings)
             answer = await self._runner.perform(endpoint, "track", operation, trace, part)
-            if answer.verdict is Verdict.UNKNOWN or answer.verdict is Verdict.BUSY:
+            if answer.verdict is not Verdict.RECEIVED:
                 return Answer(Verdict.UNKNOWN, answer.reason, answer.code)
             scans += answer.scans
         return Answer(Verdict.RECEIVED, scans=tuple(scans))

@@ -67,6 +67,7 @@ from gateway.domain.register import store_scans
 from gateway.domain.reply import CHILDREN, late, repeats, said_no
 
 D, E, V = Decision, Event, Verdict
+SILENT = frozenset({V.UNKNOWN, V.BUSY, V.REFUSED})  # a reading that told nothing
 READ_WITH = frozenset({Person, ScanRow, Alias, Interception, Incident, Claim})
 OTHER_CAUSES = frozenset({"ALREADY_INTERCEPTED", "RETURNED_OTHERWISE", "DELIVERED"})
 
@@ -97,8 +98,8 @@ def observe(book: Book, command: Observe, env: Env, terms: Terms) -> Interceptio
     fenced = job.gen == command.gen and job.state is JobState.LEASED
     parcel = book.need(Parcel, ic.parcel)
     answers = [answer for answer in (command.asked, command.read) if answer is not None]
-    whole = all(answer.verdict is not V.UNKNOWN for answer in answers)
-    if command.read is not None and command.read.verdict is not V.UNKNOWN:
+    whole = all(answer.verdict not in SILENT for answer in answers)
+    if command.read is not None and command.read.verdict not in SILENT:
         parcel = store_scans(book, parcel, command.read.scans, Tier.T1, env)
     if any(answer.reason is Reason.WRONG_WAYBILL for answer in answers):
         open_exception(book, ExceptionKind.WRONG_WAYBILL, ic.id, ic.tenant, env)

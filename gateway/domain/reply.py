@@ -121,6 +121,8 @@ def posted(
         return ic
     if ic.decision in (D.CANCELLED, D.REFUSED, D.NEVER_SENT):
         return ic
+    if event is E.NOT_SENT and not _sent_before(book, ic, attempt):
+        ic = book.put(replace(ic, sent_at=0))
     return move(book, ic, event, env, terms, cause=cause, evidence=evidence, answer=answer)
 
 
