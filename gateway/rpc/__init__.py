@@ -1,0 +1,1 @@
+"""The public interface: messages to commands and rows to messages, and nothing else."""

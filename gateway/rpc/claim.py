@@ -1,0 +1,131 @@
+"""ClaimService: what the carrier owes for a promise that was not kept."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from gateway.domain.carrier import ClaimKind
+from gateway.domain.claim import Award, Claim, FileClaim, Filed
+from gateway.domain.interception import Interception
+from gateway.domain.ledger import Transfer, TransferKind
+from gateway.pb.turnback.v1 import claim_service_pb2 as pb
+from gateway.pb.turnback.v1 import types_pb2 as types
+from gateway.rpc import messages, paging
+from gateway.rpc.errors import granted, invalid, not_offered, not_yours, precondition
+from gateway.rpc.fields import minor
+from gateway.rpc.messages import Payment
+from gateway.rpc.shell import Call, Shell
+
+KIND = {number: ClaimKind(name) for name, number in messages.CLAIM_KIND.items()}
+STATE = {number: name for name, number in messages.CLAIM_STATE.items()}
+PROVEN = (pb.CLAIM_KIND_DAMAGED, pb.CLAIM_KIND_SHORTAGE)
+DESCRIPTION_MAX = 2_000
+PAYOUTS = (TransferKind.PAYOUT, TransferKind.SETTLE_OFFLINE)
+
+
+class ClaimService:
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
+
+    async def File(
+        self, request: pb.ClaimServiceFileRequest, call: Call
+    ) -> pb.ClaimServiceFileResponse:
+        if request.kind in PROVEN and not request.evidence:
+            raise precondition("EVIDENCE_MISSING", "evidence")
+        command = FileClaim(
+            tenant=call.caller.tenant,
+            request_id=request.request_id,
+            interception=request.interception_id,
+            kind=KIND[request.kind],
+            order_no=request.order_no,
+            line_no=request.line_no,
+            loss_minor=minor(request.loss),
+            currency=request.loss.currency_code,
+            description=told(request.description, request.evidence),
+            actor=call.caller.actor,
+        )
+        filed: Filed = granted(await self._shell.store.run(command))
+        return pb.ClaimServiceFileResponse(
+            claim=await shown(self._shell, filed.claim), replayed=filed.replayed
+        )
+
+    async def Get(
+        self, request: pb.ClaimServiceGetRequest, call: Call
+    ) -> pb.ClaimServiceGetResponse:
+        row = await own(self._shell, request.claim_id, call.caller.tenant)
+        return pb.ClaimServiceGetResponse(claim=await shown(self._shell, row))
+
+    async def List(
+        self, request: pb.ClaimServiceListRequest, call: Call
+    ) -> pb.ClaimServiceListResponse:
+        merchant = call.caller.merchant(request.merchant_id) if request.merchant_id else ""
+        filters: dict[str, Any] = {
+            "tenant": call.caller.tenant,
+            "merchant": merchant,
+            "interception": request.interception_id,
+            "channel": request.carrier,
+            "states": paging.listed([STATE[state] for state in request.states if state in STATE]),
+            "waybill": request.waybill,
+            "after": messages.ms(request.filed_from),
+            "before": messages.ms(request.filed_to),
+        }
+        mark, most = paging.mark("claims", *filters.values()), paging.size(request.page_size)
+        at, key = paging.cursor(request.page_token, mark)
+        rows = await self._shell.store.rows(
+            Claim, "claims", **filters, cursor_at=at, cursor_id=key, limit=most + 1
+        )
+        rows, more = paging.cut(rows, most, mark, "filed_at")
+        claims = [await shown(self._shell, row) for row in rows]
+        return pb.ClaimServiceListResponse(claims=claims, next_page_token=more)
+
+    async def Withdraw(
+        self, request: pb.ClaimServiceWithdrawRequest, call: Call
+    ) -> pb.ClaimServiceWithdrawResponse:
+        raise not_offered("taking a claim back is not offered: it ends with its decision")
+
+    async def SupplyEvidence(
+        self, request: pb.ClaimServiceSupplyEvidenceRequest, call: Call
+    ) -> pb.ClaimServiceSupplyEvidenceResponse:
+        raise not_offered("evidence is given when the claim is filed; adding to it is not offered")
+
+
+def told(description: str, proofs: Sequence[types.Proof]) -> str:
+    """The description with its proofs: the claims desk reads them as one text."""
+    parts = [description] if description else []
+    for i, proof in enumerate(proofs):
+        if proof.uri and not proof.sha256:
+            raise invalid([(f"evidence[{i}].sha256", "needed with uri")])
+        content = proof.uri or proof.text
+        parts.append(" ".join(part for part in (proof.kind, content, proof.sha256) if part))
+    text = " | ".join(parts)
+    if len(text) > DESCRIPTION_MAX:
+        raise invalid([("evidence", f"{DESCRIPTION_MAX} characters with the description")])
+    return text
+
+
+async def own(shell: Shell, key: str, tenant: str) -> Claim:
+    """A tenant's own claim; a foreign one and none at all look alike."""
+    found = await shell.store.rows(Claim, "claim", id=key)
+    if not found or found[0].tenant != tenant:
+        raise not_yours()
+    return found[0]
+
+
+async def shown(shell: Shell, row: Claim) -> pb.Claim:
+    """A claim with its awards and what was paid of them."""
+    store = shell.store
+    awards = await store.rows(Award, "awards_of_claim", claim=row.id)
+    paid = {award.id: payment for award in awards if (payment := await paid_of(shell, award))}
+    found = await store.rows(Interception, "interception", id=row.interception)
+    waybill = found[0].waybill if found else ""
+    return messages.claim(row, waybill, shell.terms, awards, paid)
+
+
+async def paid_of(shell: Shell, award: Award) -> Payment | None:
+    rows = await shell.store.rows(Transfer, "transfers_of_award", award=award.id)
+    paid = [row for row in rows if row.kind in PAYOUTS]
+    if not paid:
+        return None
+    last = paid[-1]
+    offline = last.kind is TransferKind.SETTLE_OFFLINE
+    reference = last.cause if offline else last.id
+    return Payment(sum(row.amount for row in paid), last.at, reference)

@@ -1,0 +1,211 @@
+"""The outermost layer of every call: credential, rate, load, parsing, checks; errors and the log.
+
+Nothing else catches what it did not expect. Whatever a handler raises besides Failure reaches the
+caller as an incident id, and the log as a class and places in the code, never with its text.
+"""
+
+import asyncio
+import traceback
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+import grpc.aio
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.message_factory import GetMessageClass
+from grpc_status import rpc_status
+
+from gateway.config import Limits
+from gateway.rpc.auth import Gate, role_of
+from gateway.rpc.errors import Failure, broken, invalid, limited, of_store, unavailable
+from gateway.rpc.fields import check
+from gateway.rpc.shell import Call
+from gateway.store.writer import Unavailable
+from gateway.telemetry import Metrics, logger
+
+Unary = Callable[[Any, Call], Awaitable[Message]]
+Stream = Callable[[Any, Call], AsyncIterator[Message]]
+Context = grpc.aio.ServicerContext[Any, Any]
+NAMED = ("request_id", "quote_id", "interception_id", "claim_id", "award_id", "parcel_id")
+FRAMES_MAX = 12
+WATCH_RETRY_S = 5.0
+
+
+@dataclass(slots=True)
+class Told:
+    """What the log line of a call will say."""
+
+    code: str = "OK"
+    tenant: str = ""
+    actor: str = ""
+    ids: dict[str, str] = field(default_factory=dict)
+    failure: Failure | None = None
+
+
+class Guard:
+    """One for the server: it counts the calls under way, and ends them when it drains."""
+
+    def __init__(self, gate: Gate, limits: Limits, metrics: Metrics) -> None:
+        self._gate = gate
+        self._limits = limits
+        self._metrics = metrics
+        self._log = logger()
+        self._under_way = 0
+        self._watches: Counter[str] = Counter()
+        self.draining = asyncio.Event()
+
+    def handler(self, method: MethodDescriptor, behaviour: Any) -> Any:
+        """The gRPC handler of a method: it parses for itself, after it has asked who calls."""
+        door = Door(self, method)
+        if method.server_streaming:
+            return grpc.unary_stream_rpc_method_handler(door.stream(behaviour))
+        return grpc.unary_unary_rpc_method_handler(door.unary(behaviour))
+
+    @contextmanager
+    def counted(self) -> Any:
+        if self.draining.is_set():
+            raise unavailable("DRAINING")
+        if self._under_way >= self._limits.concurrency:
+            self._metrics.shed.inc()
+            raise unavailable("OVERLOADED")
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+
+    @contextmanager
+    def watching(self, tenant: str) -> Any:
+        if self.draining.is_set():
+            raise unavailable("DRAINING")
+        if self._watches[tenant] >= self._limits.tenant_watches:
+            raise limited(tenant, WATCH_RETRY_S)
+        self._watches[tenant] += 1
+        self._metrics.watches.inc()
+        try:
+            yield
+        finally:
+            self._watches[tenant] -= 1
+            self._metrics.watches.dec()
+
+    def failed(self, error: Exception) -> Failure:
+        """What the caller is told of an error that nobody foresaw."""
+        incident = uuid.uuid4().hex
+        places = [
+            f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno} {frame.name}"
+            for frame in traceback.extract_tb(error.__traceback__)[-FRAMES_MAX:]
+        ]
+        self._log.error(
+            "incident", incident=incident, error=type(error).__qualname__, places=places
+        )
+        return broken(incident)
+
+    def told(self, name: str, told: Told, seconds: float) -> None:
+        self._metrics.rpc(name, told.code, seconds)
+        reason = {"reason": told.failure.reason} if told.failure else {}
+        self._log.info(
+            "rpc",
+            method=name,
+            code=told.code,
+            tenant=told.tenant,
+            actor=told.actor,
+            ms=round(seconds * 1000, 1),
+            **told.ids,
+            **reason,
+        )
+
+    def admit(self, context: Context, door: "Door", told: Told, now: float) -> Any:
+        caller = self._gate.admit(context.invocation_metadata() or (), door.role, now)
+        told.tenant, told.actor = caller.tenant, caller.actor
+        return caller
+
+
+class Door:
+    """One method: its role, its request, and how its calls begin and end."""
+
+    def __init__(self, guard: Guard, method: MethodDescriptor) -> None:
+        self._guard = guard
+        self.name = f"{method.containing_service.name}/{method.name}"
+        self.role = role_of(method)
+        self._request = GetMessageClass(method.input_type)
+        self._named = [n for n in NAMED if n in method.input_type.fields_by_name]
+
+    def parse(self, raw: bytes, told: Told) -> Message:
+        try:
+            request = self._request.FromString(raw)
+        except DecodeError:
+            raise invalid([("", "not a message of this method")]) from None
+        check(request)
+        told.ids = {n: v for n in self._named if (v := getattr(request, n))}
+        return request
+
+    def unary(self, behaviour: Unary) -> Callable[[bytes, Context], Awaitable[bytes]]:
+        guard = self._guard
+
+        async def answer(raw: bytes, context: Context) -> bytes:
+            clock = asyncio.get_running_loop().time
+            arrived, told = clock(), Told()
+            try:
+                caller = guard.admit(context, self, told, arrived)
+                request = self.parse(raw, told)
+                with guard.counted():
+                    message = await behaviour(request, Call(caller, arrived))
+                    return message.SerializeToString()
+            except asyncio.CancelledError:
+                told.code = "CANCELLED"
+                raise
+            except Exception as error:
+                told.failure = _failure(guard, error)
+                told.code = told.failure.code.name
+            finally:
+                guard.told(self.name, told, clock() - arrived)
+            return await _abort(context, told.failure)
+
+        return answer
+
+    def stream(self, behaviour: Stream) -> Callable[[bytes, Context], AsyncIterator[bytes]]:
+        guard = self._guard
+
+        async def answer(raw: bytes, context: Context) -> AsyncIterator[bytes]:
+            clock = asyncio.get_running_loop().time
+            arrived, told = clock(), Told()
+            try:
+                caller = guard.admit(context, self, told, arrived)
+                request = self.parse(raw, told)
+                with guard.watching(caller.tenant):
+                    async for message in behaviour(request, Call(caller, arrived)):
+                        yield message.SerializeToString()
+            except (asyncio.CancelledError, GeneratorExit):
+                told.code = "CANCELLED"
+                raise
+            except Exception as error:
+                told.failure = _failure(guard, error)
+                told.code = told.failure.code.name
+            finally:
+                guard.told(self.name, told, clock() - arrived)
+            if told.failure is not None:
+                await _abort(context, told.failure)
+
+        return answer
+
+
+def _failure(guard: Guard, error: Exception) -> Failure:
+    if isinstance(error, Failure):
+        return error
+    if isinstance(error, Unavailable):
+        return of_store(error)
+    return guard.failed(error)
+
+
+async def _abort(context: Context, failure: Failure | None) -> bytes:
+    """Ends the call with a status. Always awaited: an abort that is not lets the handler go on."""
+    failure = failure or broken("")
+    status = rpc_status.to_status(failure.status())
+    metadata = tuple(status.trailing_metadata or ())
+    await context.abort(failure.code, status.details or "", metadata)
+    return b""

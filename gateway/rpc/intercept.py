@@ -1,0 +1,363 @@
+"""InterceptService: quote, create, watch. No call here waits for a carrier's decision."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from google.protobuf.message import Message
+from grpc import StatusCode
+
+from gateway.domain.claim import Claim
+from gateway.domain.create import CancelInterception, Created, CreateInterception
+from gateway.domain.interception import (
+    Decision,
+    EventRow,
+    Evidence,
+    Exceptional,
+    Interception,
+    Movement,
+    Quote,
+    Request,
+    derived,
+)
+from gateway.domain.parcel import Alias, OrderLine
+from gateway.pb.turnback.v1 import intercept_service_pb2 as pb
+from gateway.pb.turnback.v1 import types_pb2 as types
+from gateway.rpc import history, messages, paging
+from gateway.rpc.errors import (
+    Failure,
+    granted,
+    not_offered,
+    not_yours,
+    of_store,
+    page_token,
+    precondition,
+    unavailable,
+)
+from gateway.rpc.quoting import Place, Places, Quoting
+from gateway.rpc.shell import Call, Errands, Shell
+from gateway.store.writer import Unavailable
+
+WATCH_BATCH = 100
+HEARTBEAT_S = 10.0  # the protocol promises fifteen
+LOOK_S = 1.0  # how soon an idle stream notices that the gateway drains
+NAMES = {
+    "state": {number: name for name, number in messages.STATE.items()},
+    "decision": {number: name for name, number in messages.DECISION.items()},
+    "money": {number: name for name, number in messages.MONEY.items()},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a stream is about."""
+
+    tenant: str
+    interception: str = ""
+    merchant: str = ""
+
+
+class InterceptService:
+    def __init__(self, shell: Shell, errands: Errands, draining: asyncio.Event) -> None:
+        self._shell = shell
+        self._errands = errands
+        self._draining = draining
+        self._places = Places(shell.store)
+        self._quoting = Quoting(shell, self._places)
+
+    async def Quote(
+        self, request: pb.InterceptServiceQuoteRequest, call: Call
+    ) -> pb.InterceptServiceQuoteResponse:
+        return pb.InterceptServiceQuoteResponse(quote=await self._quoting.quote(request, call))
+
+    # -- creating and withdrawing ---------------------------------------------------------
+
+    async def Create(
+        self, request: pb.InterceptServiceCreateRequest, call: Call
+    ) -> pb.InterceptServiceCreateResponse:
+        if request.WhichOneof("payment") == "payment_token":
+            raise not_offered("payment tokens are not offered: pay with an agreement_id")
+        if request.action == types.ACTION_REDIRECT:
+            raise precondition("ACTION_NOT_OFFERED", "action")
+        command = CreateInterception(
+            tenant=call.caller.tenant,
+            request_id=request.request_id,
+            merchant="",
+            quote=request.quote_id,
+            agreement=request.agreement_id,
+            cancel_ticket=request.cancel_ticket,
+            cancelled_orders=frozenset(),
+            slot=False,
+            actor=call.caller.actor,
+        )
+        place = await self._places.of_quote(request.quote_id, call.caller.tenant)
+        created, work = await self._errands.run(self._create(command, place))
+        row = created.interception
+        if work is not None:
+            row = await self._told(row, work, call)
+        beside = messages.NOTHING
+        if created.replayed:
+            beside = await self._beside(row)
+        elif place is not None:
+            beside = replace(beside, order_nos=place.order_nos, quoted_status=place.status)
+        beside = replace(beside, request_id=request.request_id)
+        return pb.InterceptServiceCreateResponse(
+            interception=messages.interception(row, self._shell.terms, beside),
+            replayed=created.replayed,
+            refund_advice=messages.advice(row, self._shell.terms),
+        )
+
+    async def _create(
+        self, command: CreateInterception, place: Place | None
+    ) -> tuple[Created, "asyncio.Task[Interception | None] | None"]:
+        """Slot, commit, call: owned by the server, so that no caller's end comes between."""
+        worker = self._shell.worker
+        slot = place is not None and worker.slot(place.channel, place.account)
+        used = False
+        try:
+            result = await self._shell.store.run(replace(command, slot=slot))
+            created: Created = granted(result)
+            if created.work is None:
+                return created, None
+            used = True
+            return created, worker.start(created.work)
+        finally:
+            if slot and not used and place is not None:
+                worker.unslot(place.channel, place.account)
+
+    async def _told(
+        self, row: Interception, work: "asyncio.Task[Interception | None]", call: Call
+    ) -> Interception:
+        """What is true when the carrier has answered, or when the time for an answer is over."""
+        left = call.left_s(self._shell.settings.limits.answer_within_ms)
+        await asyncio.wait({work}, timeout=left)
+        if work.done() and not work.cancelled() and work.exception() is None:
+            answered = work.result()
+            if answered is not None:
+                return answered
+        found = await self._shell.store.rows(Interception, "interception", id=row.id)
+        return found[0] if found else row
+
+    async def Cancel(
+        self, request: pb.InterceptServiceCancelRequest, call: Call
+    ) -> pb.InterceptServiceCancelResponse:
+        command = CancelInterception(
+            tenant=call.caller.tenant,
+            request_id=request.request_id,
+            interception=request.interception_id,
+            actor=call.caller.actor,
+        )
+        created: Created = granted(await self._errands.run(self._shell.store.run(command)))
+        return pb.InterceptServiceCancelResponse(
+            interception=await self.shown(created.interception), replayed=created.replayed
+        )
+
+    # -- reading --------------------------------------------------------------------------
+
+    async def Get(
+        self, request: pb.InterceptServiceGetRequest, call: Call
+    ) -> pb.InterceptServiceGetResponse:
+        key = request.interception_id
+        if request.request_id:
+            used = await self._shell.store.rows(
+                Request, "request", id=f"{call.caller.tenant}/{request.request_id}"
+            )
+            if not used or used[0].method != "Create":
+                raise Failure(StatusCode.NOT_FOUND, "INTERCEPTION_UNKNOWN")
+            key = used[0].subject
+        row = await self.interception(key, call.caller.tenant)
+        return pb.InterceptServiceGetResponse(interception=await self.shown(row))
+
+    async def List(
+        self, request: pb.InterceptServiceListRequest, call: Call
+    ) -> pb.InterceptServiceListResponse:
+        merchant = call.caller.merchant(request.merchant_id) if request.merchant_id else ""
+        filters: dict[str, Any] = {
+            "tenant": call.caller.tenant,
+            "merchant": merchant,
+            "channel": request.carrier,
+            "stands": paging.listed(_stands(request.states)),
+            "decisions": paging.listed([NAMES["decision"][d] for d in request.decisions if d]),
+            "moneys": paging.listed([NAMES["money"][m] for m in request.money_states if m]),
+            "waybill": request.waybill,
+            "order_no": request.order_no,
+            "cancel_ticket": request.cancel_ticket,
+            "after": messages.ms(request.created_from),
+            "before": messages.ms(request.created_to),
+        }
+        mark, most = paging.mark("interceptions", *filters.values()), paging.size(request.page_size)
+        at, key = paging.cursor(request.page_token, mark)
+        rows = await self._shell.store.rows(
+            Interception, "interceptions", **filters, cursor_at=at, cursor_id=key, limit=most + 1
+        )
+        rows, more = paging.cut(rows, most, mark, "created_at")
+        shown = [await self.shown(row) for row in rows]
+        return pb.InterceptServiceListResponse(interceptions=shown, next_page_token=more)
+
+    async def ListEvents(
+        self, request: pb.InterceptServiceListEventsRequest, call: Call
+    ) -> pb.InterceptServiceListEventsResponse:
+        row = await self.interception(request.interception_id, call.caller.tenant)
+        mark, most = paging.mark("steps", row.id), paging.size(request.page_size)
+        after = paging.cursor(request.page_token, mark)
+        steps = [s for s in await history.steps(self._shell.store, row) if s.place > after]
+        more = paging.token(mark, *steps[most - 1].place) if len(steps) > most else ""
+        events = [step.event for step in steps[:most]]
+        return pb.InterceptServiceListEventsResponse(events=events, next_page_token=more)
+
+    async def interception(self, key: str, tenant: str) -> Interception:
+        """A tenant's own; a foreign one and none at all look alike."""
+        found = await self._shell.store.rows(Interception, "interception", id=key)
+        if not found or found[0].tenant != tenant:
+            raise not_yours()
+        return found[0]
+
+    async def shown(self, row: Interception) -> pb.Interception:
+        message: pb.Interception = messages.interception(
+            row, self._shell.terms, await self._beside(row)
+        )
+        return message
+
+    async def _beside(self, row: Interception) -> messages.Beside:
+        store = self._shell.store
+        used = await store.rows(Request, "request_of", subject=row.id, method="Create")
+        lines = await store.rows(OrderLine, "lines_of_parcel", parcel=row.parcel)
+        aliases = await store.rows(Alias, "aliases_of_parcel", parcel=row.parcel)
+        claims = await store.rows(Claim, "claims_of_parcel", parcel=row.parcel)
+        cases = await store.rows(Exceptional, "exceptions_of", subject=row.id)
+        quotes = await store.rows(Quote, "quote", id=row.quote)
+        last = await store.rows(EventRow, "last_event_of", interception=row.id)
+        return messages.Beside(
+            request_id=used[0].id.split("/", 1)[1] if used else "",
+            order_nos=list(dict.fromkeys(line.order_no for line in lines)),
+            return_waybill=aliases[-1].waybill if aliases else "",
+            claim_ids=[claim.id for claim in claims if claim.interception == row.id],
+            open_exceptions=sum(case.closed_at is None for case in cases),
+            quoted_status=quotes[0].status if quotes else "",
+            updated_at=last[0].at if last else 0,
+        )
+
+    # -- watching -------------------------------------------------------------------------
+
+    async def Watch(
+        self, request: pb.InterceptServiceWatchRequest, call: Call
+    ) -> AsyncIterator[pb.InterceptServiceWatchResponse]:
+        scope = await self._scope(request, call)
+        position = await self._from(request)
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._shell.settings.limits.watch_s
+        spoke = loop.time()
+        while loop.time() < end:
+            if self._draining.is_set():
+                raise unavailable("DRAINING")
+            newest = await self._shell.store.changed(position, LOOK_S)
+            page = await self._page(scope, position) if newest > position else []
+            for response in await self._responses(page):
+                spoke = loop.time()
+                yield response
+            if page:
+                position = page[-1][0]
+            if len(page) < WATCH_BATCH:  # all there was up to `newest` has been read
+                position = max(position, newest)
+            if loop.time() - spoke >= HEARTBEAT_S:
+                spoke = loop.time()
+                yield pb.InterceptServiceWatchResponse(cursor=str(position))
+
+    async def _scope(self, request: pb.InterceptServiceWatchRequest, call: Call) -> Scope:
+        tenant = call.caller.tenant
+        if request.interception_id:
+            row = await self.interception(request.interception_id, tenant)
+            return Scope(tenant, interception=row.id)
+        if request.merchant_id:
+            return Scope(tenant, merchant=call.caller.merchant(request.merchant_id))
+        return Scope(tenant)
+
+    async def _from(self, request: pb.InterceptServiceWatchRequest) -> int:
+        """The position to go on from. A cursor of the future is not one of ours."""
+        newest = await self._shell.store.changed(-1, 0)
+        if not request.cursor:
+            return 0 if request.from_start else newest
+        text = request.cursor
+        given = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1
+        if not 0 <= given <= newest:
+            raise page_token()
+        return given
+
+    async def _page(self, scope: Scope, position: int) -> list[tuple[int, EventRow]]:
+        page: list[tuple[int, EventRow]] = await self._shell.store.events(
+            scope.tenant,
+            interception=scope.interception,
+            merchant=scope.merchant,
+            after=position,
+            limit=WATCH_BATCH,
+        )
+        return page
+
+    async def _responses(
+        self, page: list[tuple[int, EventRow]]
+    ) -> list[pb.InterceptServiceWatchResponse]:
+        rows: dict[str, Interception] = {}
+        proofs: dict[str, Evidence] = {}
+        for key in dict.fromkeys(row.interception for _, row in page):
+            found = await self._shell.store.rows(Interception, "interception", id=key)
+            rows |= {row.id: row for row in found}
+            told = await self._shell.store.rows(Evidence, "evidence_of", interception=key)
+            proofs |= {proof.id: proof for proof in told}
+        return [
+            pb.InterceptServiceWatchResponse(
+                cursor=str(position),
+                event=messages.event(position, row, proofs.get(row.evidence or "")),
+                interception=messages.interception(rows[row.interception], self._shell.terms),
+            )
+            for position, row in page
+        ]
+
+    # -- batches --------------------------------------------------------------------------
+
+    async def BatchQuote(
+        self, request: pb.InterceptServiceBatchQuoteRequest, call: Call
+    ) -> pb.InterceptServiceBatchQuoteResponse:
+        async def one(item: pb.InterceptServiceQuoteRequest) -> pb.QuoteResult:
+            return pb.QuoteResult(quote=await self._quoting.quote(item, call))
+
+        results = await self._each(request.items, one, lambda error: pb.QuoteResult(error=error))
+        return pb.InterceptServiceBatchQuoteResponse(results=results)
+
+    async def BatchCreate(
+        self, request: pb.InterceptServiceBatchCreateRequest, call: Call
+    ) -> pb.InterceptServiceBatchCreateResponse:
+        async def one(item: pb.InterceptServiceCreateRequest) -> pb.CreateResult:
+            return pb.CreateResult(created=await self.Create(item, call))
+
+        results = await self._each(request.items, one, lambda error: pb.CreateResult(error=error))
+        return pb.InterceptServiceBatchCreateResponse(results=results)
+
+    async def _each(
+        self,
+        items: Any,
+        one: Callable[[Any], Awaitable[Message]],
+        failed: Callable[[Any], Message],
+    ) -> Any:
+        """Each item on its own, in the order of the request; none waits for another."""
+
+        async def settled(item: Any) -> Message:
+            try:
+                return await one(item)
+            except Failure as failure:
+                return failed(failure.status())
+            except Unavailable as error:
+                return failed(of_store(error).status())
+
+        return await asyncio.gather(*(settled(item) for item in items))
+
+
+def _stands(states: Any) -> list[str]:
+    """The pairs of decision and movement that read as one of the states."""
+    wanted = {NAMES["state"][state] for state in states if state}
+    return [
+        f"{decision}/{movement}"
+        for decision in Decision
+        for movement in Movement
+        if derived(decision, movement) in wanted
+    ]

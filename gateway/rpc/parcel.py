@@ -1,0 +1,80 @@
+"""ParcelService: what is in the box, told before anybody wants it back."""
+
+from gateway.domain.claim import Award
+from gateway.domain.interception import Interception
+from gateway.domain.parcel import Alias, Incident, OrderLine, Parcel, ScanRow
+from gateway.pb.turnback.v1 import parcel_service_pb2 as pb
+from gateway.pb.turnback.v1 import types_pb2 as types
+from gateway.rpc import messages
+from gateway.rpc.errors import Failure, granted, not_yours, of_store
+from gateway.rpc.registration import network_of, register
+from gateway.rpc.shell import Call, Shell
+from gateway.store.writer import Unavailable
+
+
+class ParcelService:
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
+
+    async def Register(
+        self, request: pb.ParcelServiceRegisterRequest, call: Call
+    ) -> pb.ParcelServiceRegisterResponse:
+        shell = self._shell
+        command = register(request.parcel, "", call.caller, shell.settings, shell.terms)
+        before = await self._by_number(command.channel, command.waybill)
+        parcel: Parcel = granted(await shell.store.run(command))
+        return pb.ParcelServiceRegisterResponse(
+            parcel=await self.shown(parcel),
+            replayed=any(known.id == parcel.id for known in before),
+        )
+
+    async def BatchRegister(
+        self, request: pb.ParcelServiceBatchRegisterRequest, call: Call
+    ) -> pb.ParcelServiceBatchRegisterResponse:
+        """Each on its own; commands that are sent one after the other share commits anyway."""
+        results = []
+        for item in request.items:
+            try:
+                registered = await self.Register(item, call)
+                results.append(pb.ParcelResult(registered=registered))
+            except Failure as failure:
+                results.append(pb.ParcelResult(error=failure.status()))
+            except Unavailable as error:
+                results.append(pb.ParcelResult(error=of_store(error).status()))
+        return pb.ParcelServiceBatchRegisterResponse(results=results)
+
+    async def Get(
+        self, request: pb.ParcelServiceGetRequest, call: Call
+    ) -> pb.ParcelServiceGetResponse:
+        store = self._shell.store
+        if request.parcel_id:
+            found = await store.rows(Parcel, "parcel", id=request.parcel_id)
+        else:
+            found = await self._by_number(request.waybill.carrier, request.waybill.waybill)
+        if not found or found[0].tenant != call.caller.tenant:
+            raise not_yours()
+        return pb.ParcelServiceGetResponse(parcel=await self.shown(found[0]))
+
+    async def _by_number(self, channel: str, waybill: str) -> list[Parcel]:
+        adapter = network_of(channel, self._shell.terms)
+        if adapter is None:
+            return []
+        key = {"network": adapter.network, "waybill": waybill}
+        store = self._shell.store
+        found = await store.rows(Parcel, "parcel_by_number", **key)
+        return found or await store.rows(Parcel, "parcel_by_alias", **key)
+
+    async def shown(self, parcel: Parcel) -> types.Parcel:
+        store, key = self._shell.store, {"parcel": parcel.id}
+        awards = await store.rows(Award, "awards_of_parcel", **key)
+        aliases = await store.rows(Alias, "aliases_of_parcel", **key)
+        family = messages.Family(
+            parcel,
+            lines=await store.rows(OrderLine, "lines_of_parcel", **key),
+            scans=await store.rows(ScanRow, "scans_of_parcel", **key),
+            numbers=[alias.waybill for alias in aliases],
+            incidents=await store.rows(Incident, "incidents_of_parcel", **key),
+            interceptions=await store.rows(Interception, "interceptions_of_parcel", **key),
+            awarded_minor=sum(award.amount for award in awards),
+        )
+        return messages.parcel(family, self._shell.terms)

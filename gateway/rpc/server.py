@@ -1,0 +1,172 @@
+"""The gRPC server: its services, its limits, its end."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+import grpc.aio
+from google.protobuf.descriptor import FileDescriptor
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from gateway.config import ConfigError, Settings
+from gateway.pb.turnback.v1 import (
+    carrier_service_pb2,
+    claim_service_pb2,
+    intercept_service_pb2,
+    merchant_service_pb2,
+    operation_service_pb2,
+    parcel_service_pb2,
+    wallet_service_pb2,
+)
+from gateway.rpc.auth import Gate
+from gateway.rpc.carrier import CarrierService
+from gateway.rpc.claim import ClaimService
+from gateway.rpc.guard import Guard
+from gateway.rpc.intercept import InterceptService
+from gateway.rpc.merchant import MerchantService
+from gateway.rpc.operation import OperationService
+from gateway.rpc.parcel import ParcelService
+from gateway.rpc.shell import Errands, Shell
+from gateway.rpc.wallet import WalletService
+
+FILES: tuple[FileDescriptor, ...] = (
+    parcel_service_pb2.DESCRIPTOR,
+    intercept_service_pb2.DESCRIPTOR,
+    claim_service_pb2.DESCRIPTOR,
+    wallet_service_pb2.DESCRIPTOR,
+    merchant_service_pb2.DESCRIPTOR,
+    carrier_service_pb2.DESCRIPTOR,
+    operation_service_pb2.DESCRIPTOR,
+)
+HANDSHAKE_MS = 5_000  # a connection that says nothing is closed after it
+PING_MS = 60_000  # how often we ask whether a silent client is still there
+PING_ANSWER_MS = 20_000
+PING_LEAST_MS = 20_000  # clients that ping more often are sent away
+PING_STRIKES = 3
+HARD_FACTOR = 4  # of the concurrency limit: above it the library refuses without an answer of ours
+
+# What clients should use: repeat what is safe to repeat, and nothing else.
+SERVICE_CONFIG = json.dumps(
+    {
+        "methodConfig": [
+            {
+                "name": [
+                    {"service": service.full_name}
+                    for file in FILES
+                    for service in file.services_by_name.values()
+                ],
+                "timeout": "5s",
+                "retryPolicy": {
+                    "maxAttempts": 4,
+                    "initialBackoff": "0.2s",
+                    "maxBackoff": "5s",
+                    "backoffMultiplier": 2,
+                    "retryableStatusCodes": ["UNAVAILABLE"],
+                },
+            },
+            {
+                "name": [{"service": "turnback.v1.InterceptService", "method": "Watch"}],
+                "waitForReady": True,
+            },
+        ]
+    }
+)
+
+
+def options(settings: Settings) -> list[tuple[str, Any]]:
+    """Every limit that the library has, and that it leaves open by itself."""
+    limits = settings.limits
+    return [
+        ("grpc.max_receive_message_length", limits.message_bytes),
+        ("grpc.max_metadata_size", limits.metadata_bytes),
+        ("grpc.absolute_max_metadata_size", limits.metadata_bytes * 2),
+        ("grpc.max_concurrent_streams", limits.connection_streams),
+        ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
+        ("grpc.max_connection_idle_ms", limits.connection_idle_s * 1000),
+        ("grpc.max_connection_age_ms", limits.connection_age_s * 1000),
+        ("grpc.max_connection_age_grace_ms", limits.connection_grace_s * 1000),
+        ("grpc.keepalive_time_ms", PING_MS),
+        ("grpc.keepalive_timeout_ms", PING_ANSWER_MS),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", PING_LEAST_MS),
+        ("grpc.http2.max_ping_strikes", PING_STRIKES),
+        ("grpc.so_reuseport", 0),  # a second process on this port is a mistake, not a replica
+    ]
+
+
+class Server:
+    """The public interface of one process."""
+
+    def __init__(self, shell: Shell) -> None:
+        self._settings = shell.settings
+        self.errands = Errands()
+        self._guard = Guard(Gate(shell.settings), shell.settings.limits, shell.metrics)
+        hard = shell.settings.limits.concurrency * HARD_FACTOR
+        self._server = grpc.aio.server(
+            options=options(shell.settings), maximum_concurrent_rpcs=hard
+        )
+        self._health = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        services = self._services(shell)
+        self._server.add_generic_rpc_handlers(tuple(self._handlers(services)))
+        if shell.settings.grpc.reflection:
+            names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(names, self._server)
+        self.port = 0
+
+    def _services(self, shell: Shell) -> dict[str, Any]:
+        prefix = "turnback.v1."
+        made = (
+            ParcelService(shell),
+            InterceptService(shell, self.errands, self._guard.draining),
+            ClaimService(shell),
+            WalletService(shell),
+            MerchantService(shell),
+            CarrierService(shell),
+            OperationService(shell),
+        )
+        return {prefix + type(service).__name__: service for service in made}
+
+    def _handlers(self, services: dict[str, Any]) -> Iterator[grpc.GenericRpcHandler]:
+        """Every method of the protocol; one without a role or a behaviour stops the start."""
+        for file in FILES:
+            for descriptor in file.services_by_name.values():
+                service = services[descriptor.full_name]
+                handlers = {
+                    method.name: self._guard.handler(method, getattr(service, method.name))
+                    for method in descriptor.methods
+                }
+                yield grpc.method_handlers_generic_handler(descriptor.full_name, handlers)
+
+    async def start(self) -> int:
+        """Listens. Returns the port. Raises ConfigError where it cannot."""
+        grpc_ = self._settings.grpc
+        host = f"[{grpc_.host}]" if ":" in grpc_.host else grpc_.host
+        address = f"{host}:{grpc_.port}"
+        try:
+            if grpc_.cert_file and grpc_.key_file:
+                pair = (grpc_.key_file.read_bytes(), grpc_.cert_file.read_bytes())
+                credentials = grpc.ssl_server_credentials([pair])
+                self.port = self._server.add_secure_port(address, credentials)
+            else:
+                self.port = self._server.add_insecure_port(address)
+        except (RuntimeError, OSError) as error:
+            raise ConfigError([f"grpc: cannot listen on {address}"]) from error
+        await self._server.start()
+        return self.port
+
+    async def ready(self, serving: bool) -> None:
+        """What the health service says."""
+        states = health_pb2.HealthCheckResponse
+        await self._health.set("", states.SERVING if serving else states.NOT_SERVING)
+
+    async def drain(self, grace_s: float) -> None:
+        """Takes no more calls, lets those under way end, and what they started as well."""
+        await self._health.enter_graceful_shutdown()
+        self._guard.draining.set()
+        started = asyncio.get_running_loop().time()
+        await self._server.stop(grace_s)
+        left = grace_s - (asyncio.get_running_loop().time() - started)
+        await self.errands.drain(max(0.0, left))

@@ -1,0 +1,113 @@
+"""WalletService: the merchants' money."""
+
+from typing import Any
+
+from grpc import StatusCode
+
+from gateway.domain.command import Replayed
+from gateway.domain.ledger import Account, Transfer
+from gateway.domain.merchant import TopUp
+from gateway.domain.parcel import Merchant
+from gateway.domain.refusal import Refusal, Why
+from gateway.pb.turnback.v1 import wallet_service_pb2 as pb
+from gateway.rpc import messages, paging
+from gateway.rpc.errors import Failure, granted, not_offered, refused
+from gateway.rpc.fields import minor
+from gateway.rpc.shell import Call, Shell
+
+ENTRY = {number: name for name, number in messages.ENTRY.items()}
+NO_CASHIER = "the cashier is not offered: pay with a payment agreement of the settings"
+
+
+class WalletService:
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
+
+    async def Get(
+        self, request: pb.WalletServiceGetRequest, call: Call
+    ) -> pb.WalletServiceGetResponse:
+        merchant = await self._merchant(request.merchant_id, call)
+        return pb.WalletServiceGetResponse(wallet=await self._wallet(merchant))
+
+    async def AuthorizePayment(
+        self, request: pb.WalletServiceAuthorizePaymentRequest, call: Call
+    ) -> pb.WalletServiceAuthorizePaymentResponse:
+        raise not_offered(NO_CASHIER)
+
+    async def SetPassword(
+        self, request: pb.WalletServiceSetPasswordRequest, call: Call
+    ) -> pb.WalletServiceSetPasswordResponse:
+        raise not_offered(NO_CASHIER)
+
+    async def TopUp(
+        self, request: pb.WalletServiceTopUpRequest, call: Call
+    ) -> pb.WalletServiceTopUpResponse:
+        merchant = await self._merchant(request.merchant_id, call)
+        command = TopUp(
+            tenant=call.caller.tenant,
+            request_id=request.request_id,
+            merchant=merchant.id,
+            amount=minor(request.amount),
+            currency=request.amount.currency_code,
+            reference=request.external_reference,
+            actor=call.caller.actor,
+        )
+        result: Any = await self._shell.store.run(command)
+        if isinstance(result, Refusal) and result.field == "external_reference":
+            raise Failure(StatusCode.ALREADY_EXISTS, "EXTERNAL_REFERENCE_REUSED")
+        result = granted(result)
+        replayed = isinstance(result, Replayed)
+        if replayed:
+            found = await self._shell.store.rows(Transfer, "transfer", id=result.subject)
+            result = found[0]
+        return pb.WalletServiceTopUpResponse(
+            wallet=await self._wallet(merchant), entry=messages.entry(result), replayed=replayed
+        )
+
+    async def Withdraw(
+        self, request: pb.WalletServiceWithdrawRequest, call: Call
+    ) -> pb.WalletServiceWithdrawResponse:
+        raise not_offered("booking money that went out is not offered")
+
+    async def ListEntries(
+        self, request: pb.WalletServiceListEntriesRequest, call: Call
+    ) -> pb.WalletServiceListEntriesResponse:
+        merchant = await self._merchant(request.merchant_id, call)
+        filters: dict[str, Any] = {
+            "merchant": merchant.id,
+            "interception": request.interception_id,
+            "claim": request.claim_id,
+            "kinds": paging.listed([ENTRY[kind] for kind in request.kinds if kind in ENTRY]),
+            "after": messages.ms(request.posted_from),
+            "before": messages.ms(request.posted_to),
+        }
+        mark, most = paging.mark("entries", *filters.values()), paging.size(request.page_size)
+        at, key = paging.cursor(request.page_token, mark)
+        rows = await self._shell.store.rows(
+            Transfer,
+            "transfers_of_merchant",
+            **filters,
+            cursor_at=at,
+            cursor_id=key,
+            limit=most + 1,
+        )
+        rows, more = paging.cut(rows, most, mark, "at")
+        entries = [messages.entry(row) for row in rows]
+        return pb.WalletServiceListEntriesResponse(entries=entries, next_page_token=more)
+
+    async def _merchant(self, name: str, call: Call) -> Merchant:
+        key = call.caller.merchant(name)
+        found = await self._shell.store.rows(Merchant, "merchant", id=key)
+        if not found:
+            raise refused((Refusal(Why.MERCHANT_UNKNOWN, field="merchant_id"),))
+        return found[0]
+
+    async def _wallet(self, merchant: Merchant) -> pb.Wallet:
+        accounts = await self._shell.store.rows(
+            Account, "accounts_of_merchant", merchant=merchant.id
+        )
+        mine = [account for account in accounts if account.currency == merchant.currency]
+        wallet: pb.Wallet = messages.wallet(
+            merchant.id, merchant.currency, merchant.wallet_open, mine
+        )
+        return wallet
