@@ -228,9 +228,8 @@ class Month:
     at: Moment
     live: list[Finding]
 
-    def copy(self) -> sqlite3.Connection:
-        """A copy on which nothing but the append-only triggers guards the rows."""
-        db = sqlite3.connect(":memory:", isolation_level=None)
+    def copy(self, path: Path | str = ":memory:") -> sqlite3.Connection:
+        db = sqlite3.connect(path, isolation_level=None)
         with closing(sqlite3.connect(self.path)) as whole:
             whole.backup(db)
         return db
@@ -348,7 +347,7 @@ def test_a_file_that_is_not_there_is_an_error_and_stays_away(tmp_path: Path) -> 
 def test_the_audit_reads_one_moment_while_others_write(ledger: Month, tmp_path: Path) -> None:
     """A change committed after the transaction began is not seen, in part or in whole."""
     path = tmp_path / "copy.sqlite3"
-    path.write_bytes(ledger.path.read_bytes())
+    ledger.copy(path).close()
     with closing(connect(path)) as writer, closing(connect(path, query_only=True)) as reader:
         reader.execute("BEGIN")
         assert reader.execute("SELECT COUNT(*) FROM account").fetchone()[0]
