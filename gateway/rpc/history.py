@@ -35,10 +35,10 @@ class Step:
 async def steps(store: Store, ic: Interception) -> list[Step]:
     """All of them, oldest first. Every list is bounded by the domain's own limits."""
     key = {"interception": ic.id}
-    proofs = {row.id: row for row in await store.rows(Evidence, "evidence_of", **key)}
+    proofs = {row.id: row for row in await store.rows(Evidence, "evidence_of_interception", **key)}
     events = await store.events(ic.tenant, interception=ic.id, after=0, limit=STEPS_MAX)
     found = [_changed(position, row, proofs) for position, row in events]
-    for attempt in await store.rows(Attempt, "attempts_of", **key):
+    for attempt in await store.rows(Attempt, "attempts_of_interception", **key):
         found += _attempt(ic, attempt)
     found += [_proof(ic, row) for row in proofs.values()]
     transfers = await store.rows(Transfer, "transfers_of_interception", **key)

@@ -34,7 +34,7 @@ class OperationService:
         merchant = call.caller.merchant(request.merchant_id) if request.merchant_id else ""
         filters: dict[str, Any] = {
             "tenant": call.caller.tenant,
-            "kinds": paging.listed([KIND[kind] for kind in request.kinds if kind in KIND]),
+            "wanted": paging.listed([KIND[kind] for kind in request.kinds if kind in KIND]),
             "channel": request.carrier,
             "merchant": merchant,
             "interception": request.interception_id,

@@ -77,7 +77,7 @@ class WalletService:
             "merchant": merchant.id,
             "interception": request.interception_id,
             "claim": request.claim_id,
-            "kinds": paging.listed([ENTRY[kind] for kind in request.kinds if kind in ENTRY]),
+            "wanted": paging.listed([ENTRY[kind] for kind in request.kinds if kind in ENTRY]),
             "after": messages.ms(request.posted_from),
             "before": messages.ms(request.posted_to),
         }
