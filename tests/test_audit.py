@@ -11,9 +11,11 @@ from typing import NamedTuple
 
 import pytest
 
+from gateway.domain.carrier import Verdict
+from gateway.domain.fees import OnCancel
 from gateway.store.audit import ROWS_MAX, RULES, Finding, Moment, audit, audit_file
-from gateway.store.sqlite import connect
-from tests.ledgers import Desk, month, opened
+from gateway.store.sqlite import Store, connect
+from tests.ledgers import Desk, month, opened, terms
 
 CONSTRAINED = (  # what keeps most of these faults out of a ledger, taken away to plant them
     "one_open_interception",
@@ -323,6 +325,32 @@ def test_many_rows_are_counted_and_the_first_are_shown(ledger: Month) -> None:
     [finding] = [f for f in planted(ledger, plant) if f.rule == "C6"]
     assert len(finding.rows) == min(finding.count, ROWS_MAX)
     assert finding.count > ROWS_MAX
+
+
+async def test_a_fee_kept_on_a_withdrawal_is_silent(tmp_path: Path) -> None:
+    desk = await opened(tmp_path / "kept.sqlite3", fee_on_cancel=OnCancel.KEEP)
+    kept = await desk.create("sf")
+    await desk.answer(kept, Verdict.ACCEPTED, reference="cus")
+    await desk.cancel(kept)
+    ended = await desk.answer_cancel(kept, Verdict.CANCELLED)
+    assert (ended.decision, ended.money) == ("CANCELLED", "CAPTURED")
+    assert await desk.store.read(partial(audit, at=moment(desk))) == []
+    await desk.store.stop()
+
+
+async def test_a_restart_with_work_under_way_is_silent(tmp_path: Path) -> None:
+    """A lease of a process that has gone is free at once, not forgotten."""
+    path = tmp_path / "gone.sqlite3"
+    desk = await opened(path)
+    left = await desk.create("sf")
+    await desk.store.stop()
+    desk = Desk(Store(path, desk.clock, terms()), desk.clock)
+    await desk.store.start()
+    assert await desk.store.read(partial(audit, at=moment(desk))) == []
+    await desk.lease()
+    assert (await desk.get(left)).decision == "UNKNOWN"
+    assert await desk.store.read(partial(audit, at=moment(desk))) == []
+    await desk.store.stop()
 
 
 def test_leases_are_not_judged_where_no_worker_is_alive(ledger: Month) -> None:
