@@ -431,3 +431,119 @@ SELECT currency, SUM(balance) AS minor FROM account WHERE kind = 'HELD' GROUP BY
 
 -- name: open_exceptions_by_kind
 SELECT kind, COUNT(*) AS n FROM exception WHERE closed_at IS NULL GROUP BY kind;
+
+-- Lists, newest first. A filter that is empty or 0 asks for any; the cursor is (time, id) of the
+-- last row seen. Lists of values come as one text: ",A,B,".
+
+-- name: interceptions
+SELECT interception.* FROM interception WHERE tenant = :tenant
+    AND (:merchant = '' OR merchant = :merchant)
+    AND (:channel = '' OR channel = :channel)
+    AND (:stands = '' OR :stands LIKE '%,' || decision || '/' || movement || ',%')
+    AND (:decisions = '' OR :decisions LIKE '%,' || decision || ',%')
+    AND (:moneys = '' OR :moneys LIKE '%,' || money || ',%')
+    AND (:waybill = '' OR waybill = :waybill)
+    AND (:cancel_ticket = '' OR cancel_ticket = :cancel_ticket)
+    AND (:order_no = '' OR EXISTS (SELECT 1 FROM order_line
+        WHERE order_line.parcel = interception.parcel AND order_line.order_no = :order_no))
+    AND (:after = 0 OR created_at >= :after)
+    AND (:before = 0 OR created_at < :before)
+    AND (:cursor_at = 0 OR (created_at, id) < (:cursor_at, :cursor_id))
+    ORDER BY created_at DESC, id DESC LIMIT :limit;
+
+-- name: claims
+SELECT claim.* FROM claim WHERE tenant = :tenant
+    AND (:merchant = '' OR merchant = :merchant)
+    AND (:interception = '' OR interception = :interception)
+    AND (:channel = '' OR channel = :channel)
+    AND (:states = '' OR :states LIKE '%,' || state || ',%')
+    AND (:waybill = '' OR EXISTS (SELECT 1 FROM parcel
+        WHERE parcel.id = claim.parcel AND parcel.waybill = :waybill))
+    AND (:after = 0 OR filed_at >= :after)
+    AND (:before = 0 OR filed_at < :before)
+    AND (:cursor_at = 0 OR (filed_at, id) < (:cursor_at, :cursor_id))
+    ORDER BY filed_at DESC, id DESC LIMIT :limit;
+
+-- name: transfers_of_merchant
+SELECT transfer.* FROM transfer WHERE
+    (source IN (SELECT id FROM account WHERE owner = :merchant)
+        OR target IN (SELECT id FROM account WHERE owner = :merchant))
+    AND (:interception = '' OR interception = :interception)
+    AND (:claim = '' OR award IN (SELECT id FROM award WHERE award.claim = :claim))
+    AND (:wanted = '' OR :wanted LIKE '%,' || kind || ',%')
+    AND (:after = 0 OR at >= :after)
+    AND (:before = 0 OR at < :before)
+    AND (:cursor_at = 0 OR (at, id) < (:cursor_at, :cursor_id))
+    ORDER BY at DESC, id DESC LIMIT :limit;
+
+-- name: exceptions
+SELECT exception.id, exception.kind, exception.detail, exception.opened_at,
+    exception.closed_at, exception.closed_by, exception.resolution,
+    COALESCE(interception.id, '') AS interception,
+    COALESCE(claim.id, '') AS claim,
+    COALESCE(interception.merchant, claim.merchant, '') AS merchant,
+    COALESCE(interception.channel, claim.channel, '') AS channel,
+    COALESCE(interception.waybill, '') AS waybill
+    FROM exception
+    LEFT JOIN claim ON claim.id = exception.subject
+    LEFT JOIN interception ON interception.id = COALESCE(claim.interception, exception.subject)
+    WHERE exception.tenant IN (:tenant, '')
+    AND (:wanted = '' OR :wanted LIKE '%,' || exception.kind || ',%')
+    AND (:channel = '' OR COALESCE(interception.channel, claim.channel) = :channel)
+    AND (:merchant = '' OR COALESCE(interception.merchant, claim.merchant) = :merchant)
+    AND (:interception = '' OR interception.id = :interception)
+    AND (:claim = '' OR claim.id = :claim)
+    AND (:closed = 1 OR exception.closed_at IS NULL)
+    AND (:after = 0 OR exception.opened_at >= :after)
+    AND (:before = 0 OR exception.opened_at < :before)
+    AND (:cursor_at = 0 OR (exception.opened_at, exception.id) < (:cursor_at, :cursor_id))
+    ORDER BY exception.opened_at DESC, exception.id DESC LIMIT :limit;
+
+-- name: parcel_by_alias
+SELECT parcel.* FROM parcel JOIN alias ON alias.parcel = parcel.id
+    WHERE alias.id = :network || '/' || :waybill;
+
+-- name: request
+SELECT * FROM request WHERE id = :id;
+
+-- name: request_of
+SELECT * FROM request WHERE subject = :subject AND method = :method ORDER BY at, id LIMIT 1;
+
+-- name: transfer
+SELECT * FROM transfer WHERE id = :id;
+
+-- name: transfers_of_interception
+SELECT * FROM transfer WHERE interception = :interception ORDER BY at, id;
+
+-- name: transfers_of_award
+SELECT * FROM transfer WHERE award = :award ORDER BY at, id;
+
+-- name: accounts_of_merchant
+SELECT account.id, account.kind, account.owner, account.currency,
+    COALESCE(account.balance,
+        (SELECT COALESCE(SUM(amount), 0) FROM entry WHERE entry.account = account.id)) AS balance
+    FROM account WHERE owner = :merchant ORDER BY id;
+
+-- name: agreements_of_merchant
+SELECT * FROM agreement WHERE merchant = :merchant ORDER BY id;
+
+-- name: services_of_merchant
+SELECT * FROM waybill_service WHERE merchant = :merchant ORDER BY id;
+
+-- name: attempts_of_interception
+SELECT * FROM attempt WHERE interception = :interception ORDER BY started_at, id;
+
+-- name: evidence_of_interception
+SELECT * FROM evidence WHERE interception = :interception ORDER BY at, id;
+
+-- name: last_event_of
+SELECT event.* FROM event WHERE interception = :interception ORDER BY seq DESC LIMIT 1;
+
+-- name: exceptions_of
+SELECT * FROM exception WHERE subject = :subject ORDER BY opened_at, id;
+
+-- name: awards_of_claim
+SELECT * FROM award WHERE claim = :claim ORDER BY at, id;
+
+-- name: awards_of_parcel
+SELECT * FROM award WHERE parcel = :parcel ORDER BY at, id;

@@ -138,6 +138,8 @@ CREATE TABLE request (
     at {int} NOT NULL
 ) {end};
 
+CREATE INDEX request_of_subject ON request (subject);
+
 CREATE TABLE interception (
     id TEXT PRIMARY KEY,
     tenant TEXT NOT NULL,
