@@ -289,6 +289,7 @@ class DecideClaim:
             requests=(f"{self.tenant}/{self.request_id}",),
             claims=(self.claim,),
             of_parcel=FAMILY,
+            of_interception=frozenset({Exceptional}),
             wallet=True,
         )
 
@@ -333,14 +334,17 @@ def decide_claim(book: Book, command: DecideClaim, env: Env, terms: Terms) -> De
 def grant(
     book: Book, claim: Claim, granted: int, decision: str, actor: str, env: Env, terms: Terms
 ) -> Decided | None:
-    """Award what the limits leave. None where nothing is left, or the parcel was found."""
+    """Award what the limits leave; void where the parcel was found. None: nothing is left."""
     ic = book.need(Interception, claim.interception)
-    if claim.kind is ClaimKind.LOST and ic.movement in (Movement.RETURNING, Movement.RETURNED):
-        book.put(replace(claim, state=ClaimState.VOID, reason="FOUND", version=claim.version + 1))
-        return None
+    if claim.kind is ClaimKind.LOST and event_at(book, ic, claim.kind) is None:
+        void = replace(claim, state=ClaimState.VOID, reason="FOUND", version=claim.version + 1)
+        return Decided(book.put(void), None, None, False)
     limits = breakdown(book, claim, granted)
     if limits.amount <= 0:
         return None
+    if claim.kind is ClaimKind.LOST and book.get(Incident, f"{claim.parcel}/lost/carrier") is None:
+        key = f"{claim.parcel}/lost/{claim.id}"  # nothing heard of it for so long
+        book.put(Incident(key, claim.parcel, "lost", "operator", claim.id, env.now))
     payout = terms.contracts[claim.channel].payout
     award = book.put(
         Award(

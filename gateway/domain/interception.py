@@ -107,6 +107,8 @@ D, E, F = Decision, Event, Effect
 
 DECISIONS: dict[tuple[Decision, Event], tuple[Decision, tuple[Effect, ...]]] = {
     (D.QUEUED, E.SEND): (D.SENDING, ()),
+    (D.QUEUED, E.RECEIPT): (D.PROCESSING, ()),  # a reply of an attempt given up for lost
+    (D.QUEUED, E.ACCEPT): (D.ACCEPTED, (F.CAPTURE,)),  # the same
     (D.QUEUED, E.REFUSE): (D.REFUSED, (F.RELEASE,)),  # delivered, or turned round, before it left
     (D.QUEUED, E.EXPIRE): (D.NEVER_SENT, (F.RELEASE,)),
     (D.QUEUED, E.WITHDRAW): (D.CANCELLED, (F.RELEASE,)),

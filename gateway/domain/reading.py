@@ -139,7 +139,7 @@ def _decide(
     known = ic.decision is D.PROCESSING  # the carrier has confirmed that it has ours
     if asked is not None and asked.reference and asked.reference == ic.reference:
         known = True
-    sent = ic.decision in AT_CARRIER
+    sent = ic.sent_at > 0
     if verdict is V.ACCEPTED and known:
         evidence = _query_evidence(book, ic, asked, env)
         return move(book, ic, E.ACCEPT, env, terms, evidence=evidence, answer=asked)
@@ -184,7 +184,7 @@ def _absent(
         return ic
     evidence = _query_evidence(book, ic, asked, env)
     for attempt in posts:
-        if attempt.outcome is Outcome.LOST:
+        if attempt.outcome in (Outcome.LOST, Outcome.ANSWERED):
             book.put(replace(attempt, outcome=Outcome.ABSENT))
     if env.now >= ic.send_deadline:
         return move(book, ic, E.EXPIRE, env, terms, cause="NEVER_ARRIVED", evidence=evidence)
@@ -244,7 +244,7 @@ def _follow_up(
         evidence = _query_evidence(book, ic, asked, env)
     else:
         evidence = _scan_evidence(book, ic, here, env)
-    if ic.movement is Movement.LOST and found(book, ic, env):
+    if target is not Movement.LOST and found(book, ic, env):
         open_exception(book, ExceptionKind.RECOVERY, ic.id, ic.tenant, env, "found")
     cause = failure or str(here.end).upper()
     ic = shift(book, ic, target, env, failure=failure, cause=cause, evidence=evidence)

@@ -107,13 +107,14 @@ def posted(
     event, cause = _meaning(book, ic, attempt, answer, terms)
     if event is None:
         return ic
-    if event in (E.NOT_SENT, E.LOSE) and ic.decision is not D.SENDING:
+    live = attempt.ended_at is None
+    if event in (E.NOT_SENT, E.LOSE) and not (live and ic.decision is D.SENDING):
         return ic  # a repeat that did not get through: what is known stays known
     if event is E.ACCEPT and ic.decision in (D.REFUSED, D.NEVER_SENT):
         return late(book, ic, evidence, env, terms, answer)
     if event is E.ACCEPT and ic.decision in PROMISED:
         return _reference(book, ic, answer)
-    if event is E.RECEIPT and ic.decision is not D.SENDING and ic.decision is not D.UNKNOWN:
+    if event is E.RECEIPT and ic.decision not in (D.QUEUED, D.SENDING, D.UNKNOWN):
         return _reference(book, ic, answer)
     if event is E.REFUSE and ic.decision not in UNDECIDED:
         if ic.decision in PROMISED:

@@ -302,7 +302,9 @@ class InterceptService:
         for key in dict.fromkeys(row.interception for _, row in page):
             found = await self._shell.store.rows(Interception, "interception", id=key)
             rows |= {row.id: row for row in found}
-            told = await self._shell.store.rows(Evidence, "evidence_of_interception", interception=key)
+            told = await self._shell.store.rows(
+                Evidence, "evidence_of_interception", interception=key
+            )
             proofs |= {proof.id: proof for proof in told}
         return [
             pb.InterceptServiceWatchResponse(

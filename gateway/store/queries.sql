@@ -132,7 +132,7 @@ UPDATE interception SET
     cancel = :cancel, path = :path, reason = :reason, carrier_code = :carrier_code,
     reference = :reference, assumed = :assumed, version = :version, sent_at = :sent_at,
     decided_at = :decided_at, promised_at = :promised_at
-WHERE id = :id AND version < :version;
+WHERE id = :id AND version <= :version;
 
 -- name: insert_attempt
 INSERT INTO attempt (
@@ -229,7 +229,7 @@ INSERT INTO claim (
 UPDATE claim SET
     granted_minor = :granted_minor, state = :state, desk = :desk, reference = :reference,
     reason = :reason, decided_at = :decided_at, version = :version
-WHERE id = :id AND version < :version;
+WHERE id = :id AND version <= :version;
 
 -- name: insert_award
 INSERT INTO award (
@@ -356,7 +356,7 @@ SELECT COUNT(*) AS n FROM job WHERE state = 'leased';
 SELECT COUNT(*) AS n FROM job WHERE state = 'wait' AND due_at <= :now;
 
 -- name: expire_leases
-UPDATE job SET lease_until = 0 WHERE state = 'leased' AND owner <> :owner;
+UPDATE job SET lease_until = :now WHERE state = 'leased' AND owner <> :owner;
 
 -- name: inbox_new
 SELECT * FROM inbox WHERE status = 'new' ORDER BY received_at, id LIMIT :limit;

@@ -195,23 +195,35 @@ CREATE TABLE edge (
     PRIMARY KEY (col, source, target)
 ) {end};
 
-CREATE TABLE event (
-    position {position},
-    id TEXT NOT NULL UNIQUE,
+CREATE TABLE attempt (
+    id TEXT PRIMARY KEY,
     interception TEXT NOT NULL REFERENCES interception (id),
-    tenant TEXT NOT NULL,
-    seq {int} NOT NULL CHECK (seq > 0),
-    col TEXT NOT NULL,
-    source TEXT NOT NULL,
-    target TEXT NOT NULL,
-    cause TEXT NOT NULL,
-    evidence TEXT REFERENCES evidence (id),
-    actor TEXT NOT NULL,
-    at {int} NOT NULL,
-    UNIQUE (interception, seq),
-    FOREIGN KEY (col, source, target) REFERENCES edge (col, source, target),
-    CHECK (col <> 'decision' OR source NOT IN ('PROCESSING', 'UNKNOWN') OR evidence IS NOT NULL)
+    kind TEXT NOT NULL CHECK (kind IN ({attempt_kind})),
+    gen {int} NOT NULL CHECK (gen > 0),
+    started_at {int} NOT NULL,
+    ended_at {int},
+    outcome TEXT CHECK (outcome IN ({outcome})),
+    CHECK ((ended_at IS NULL) = (outcome IS NULL))
 ) {end};
+CREATE UNIQUE INDEX one_live_attempt ON attempt (interception, kind) WHERE ended_at IS NULL;
+CREATE INDEX attempt_of_interception ON attempt (interception);
+
+CREATE TABLE inbox (
+    id TEXT PRIMARY KEY,
+    channel TEXT NOT NULL,
+    account TEXT NOT NULL,
+    tier {int} NOT NULL CHECK (tier BETWEEN 1 AND 3),
+    verified {int} NOT NULL CHECK (verified IN (0, 1)),
+    body {bytes} NOT NULL,
+    content_type TEXT NOT NULL,
+    sha256 TEXT NOT NULL CHECK (length(sha256) = 64),
+    received_at {int} NOT NULL,
+    applied_at {int},
+    status TEXT NOT NULL CHECK (status IN ({inbox_status})),
+    CHECK ((status IN ('applied', 'unmatched')) = (applied_at IS NOT NULL)),
+    CHECK (verified = 1 OR applied_at IS NULL)
+) {end};
+CREATE INDEX inbox_new ON inbox (received_at) WHERE status = 'new';
 
 CREATE TABLE evidence (
     id TEXT PRIMARY KEY,
@@ -229,18 +241,23 @@ CREATE TABLE evidence (
 ) {end};
 CREATE INDEX evidence_of_interception ON evidence (interception);
 
-CREATE TABLE attempt (
-    id TEXT PRIMARY KEY,
+CREATE TABLE event (
+    position {position},
+    id TEXT NOT NULL UNIQUE,
     interception TEXT NOT NULL REFERENCES interception (id),
-    kind TEXT NOT NULL CHECK (kind IN ({attempt_kind})),
-    gen {int} NOT NULL CHECK (gen > 0),
-    started_at {int} NOT NULL,
-    ended_at {int},
-    outcome TEXT CHECK (outcome IN ({outcome})),
-    CHECK ((ended_at IS NULL) = (outcome IS NULL))
+    tenant TEXT NOT NULL,
+    seq {int} NOT NULL CHECK (seq > 0),
+    col TEXT NOT NULL,
+    source TEXT NOT NULL,
+    target TEXT NOT NULL,
+    cause TEXT NOT NULL,
+    evidence TEXT REFERENCES evidence (id),
+    actor TEXT NOT NULL,
+    at {int} NOT NULL,
+    UNIQUE (interception, seq),
+    FOREIGN KEY (col, source, target) REFERENCES edge (col, source, target),
+    CHECK (col <> 'decision' OR source NOT IN ('PROCESSING', 'UNKNOWN') OR evidence IS NOT NULL)
 ) {end};
-CREATE UNIQUE INDEX one_live_attempt ON attempt (interception, kind) WHERE ended_at IS NULL;
-CREATE INDEX attempt_of_interception ON attempt (interception);
 
 CREATE TABLE job (
     id TEXT PRIMARY KEY,
@@ -260,23 +277,6 @@ CREATE TABLE job (
 CREATE INDEX job_of_subject ON job (subject);
 CREATE INDEX job_due ON job (due_at) WHERE state = 'wait';
 CREATE INDEX job_leased ON job (lease_until) WHERE state = 'leased';
-
-CREATE TABLE inbox (
-    id TEXT PRIMARY KEY,
-    channel TEXT NOT NULL,
-    account TEXT NOT NULL,
-    tier {int} NOT NULL CHECK (tier BETWEEN 1 AND 3),
-    verified {int} NOT NULL CHECK (verified IN (0, 1)),
-    body {bytes} NOT NULL,
-    content_type TEXT NOT NULL,
-    sha256 TEXT NOT NULL CHECK (length(sha256) = 64),
-    received_at {int} NOT NULL,
-    applied_at {int},
-    status TEXT NOT NULL CHECK (status IN ({inbox_status})),
-    CHECK ((status IN ('applied', 'unmatched')) = (applied_at IS NOT NULL)),
-    CHECK (verified = 1 OR applied_at IS NULL)
-) {end};
-CREATE INDEX inbox_new ON inbox (received_at) WHERE status = 'new';
 
 CREATE TABLE exception (
     id TEXT PRIMARY KEY,
@@ -302,31 +302,6 @@ CREATE TABLE account (
     CHECK ((kind IN ('AVAILABLE', 'HELD')) = (balance IS NOT NULL))
 ) {end};
 CREATE INDEX account_of_owner ON account (owner);
-
-CREATE TABLE transfer (
-    id TEXT PRIMARY KEY,
-    kind TEXT NOT NULL CHECK (kind IN ({transfer_kind})),
-    source TEXT NOT NULL REFERENCES account (id),
-    target TEXT NOT NULL REFERENCES account (id),
-    amount {int} NOT NULL CHECK (amount > 0),
-    currency TEXT NOT NULL,
-    interception TEXT REFERENCES interception (id),
-    award TEXT REFERENCES award (id),
-    dedup TEXT NOT NULL UNIQUE,
-    actor TEXT NOT NULL CHECK (actor <> ''),
-    cause TEXT NOT NULL CHECK (cause <> ''),
-    at {int} NOT NULL,
-    CHECK (source <> target),
-    CHECK (kind NOT IN ('hold', 'capture', 'release', 'refund') OR interception IS NOT NULL),
-    CHECK (kind NOT IN ('award', 'payout', 'settle_offline') OR award IS NOT NULL)
-) {end};
-CREATE UNIQUE INDEX one_hold ON transfer (interception) WHERE kind = 'hold';
-CREATE UNIQUE INDEX one_settlement ON transfer (interception) WHERE kind IN ('capture', 'release');
-CREATE UNIQUE INDEX one_refund ON transfer (interception) WHERE kind = 'refund';
-CREATE UNIQUE INDEX one_award ON transfer (award) WHERE kind = 'award';
-CREATE INDEX transfer_of_interception ON transfer (interception);
-CREATE INDEX transfer_by_source ON transfer (source, at, id);
-CREATE INDEX transfer_by_target ON transfer (target, at, id);
 
 CREATE TABLE claim (
     id TEXT PRIMARY KEY,
@@ -372,6 +347,31 @@ CREATE TABLE award (
 ) {end};
 CREATE INDEX award_of_claim ON award (claim);
 CREATE INDEX award_of_parcel ON award (parcel);
+
+CREATE TABLE transfer (
+    id TEXT PRIMARY KEY,
+    kind TEXT NOT NULL CHECK (kind IN ({transfer_kind})),
+    source TEXT NOT NULL REFERENCES account (id),
+    target TEXT NOT NULL REFERENCES account (id),
+    amount {int} NOT NULL CHECK (amount > 0),
+    currency TEXT NOT NULL,
+    interception TEXT REFERENCES interception (id),
+    award TEXT REFERENCES award (id),
+    dedup TEXT NOT NULL UNIQUE,
+    actor TEXT NOT NULL CHECK (actor <> ''),
+    cause TEXT NOT NULL CHECK (cause <> ''),
+    at {int} NOT NULL,
+    CHECK (source <> target),
+    CHECK (kind NOT IN ('hold', 'capture', 'release', 'refund') OR interception IS NOT NULL),
+    CHECK (kind NOT IN ('award', 'payout', 'settle_offline') OR award IS NOT NULL)
+) {end};
+CREATE UNIQUE INDEX one_hold ON transfer (interception) WHERE kind = 'hold';
+CREATE UNIQUE INDEX one_settlement ON transfer (interception) WHERE kind IN ('capture', 'release');
+CREATE UNIQUE INDEX one_refund ON transfer (interception) WHERE kind = 'refund';
+CREATE UNIQUE INDEX one_award ON transfer (award) WHERE kind = 'award';
+CREATE INDEX transfer_of_interception ON transfer (interception);
+CREATE INDEX transfer_by_source ON transfer (source, at, id);
+CREATE INDEX transfer_by_target ON transfer (target, at, id);
 
 -- Both sides of every transfer, for sums: what leaves is negative.
 CREATE VIEW entry AS

@@ -65,6 +65,7 @@ class Store:
         self._writer = Writer(self._commit)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
         self._local = threading.local()
+        self._open_readers: list[sqlite3.Connection] = []
         self._position = 0
         self._moved = asyncio.Event()
         self._soonest: list[int] = []
@@ -83,6 +84,8 @@ class Store:
     async def stop(self) -> None:
         await self._writer.stop()
         self._readers.shutdown(wait=True)
+        while self._open_readers:
+            self._open_readers.pop().close()
         if self._db is not None:
             self._db.close()
             self._db = None
@@ -105,7 +108,7 @@ class Store:
                 raise StoreError(f"{self._path} is damaged: restore it from a backup")
             left = self._queries["expire_leases"]
             db.execute("BEGIN IMMEDIATE")
-            db.execute(left.text, {"owner": self.owner})
+            db.execute(left.text, {"owner": self.owner, "now": self._clock.machine_ms()})
             db.execute("COMMIT")
             newest = self._queries["newest_position"]
             self._position = db.execute(newest.text).fetchone()[0]
@@ -184,14 +187,15 @@ class Store:
         changes = {kind: (fresh, known) for kind, fresh, known in book.changes()}
         for kind, _, _ in TABLES:
             fresh, known = changes.get(kind, ((), ()))
-            if fresh:
-                text, values = self._inserts[kind]
-                db.executemany(text, map(values, fresh))
+            # updates first: what is closed makes room for what is opened
             if known:
                 text, values = self._updates[kind]
                 done = db.executemany(text, map(values, known)).rowcount
                 if done != len(known):
                     raise RuntimeError(f"{kind.__name__}: {done} of {len(known)} rows updated")
+            if fresh:
+                text, values = self._inserts[kind]
+                db.executemany(text, map(values, fresh))
 
     def _note(self, book: Book, size: int) -> None:
         """What listeners on the event loop are told after the commit."""
@@ -297,6 +301,7 @@ class Store:
             db = getattr(self._local, "db", None)
             if db is None:
                 db = self._local.db = connect(self._path, query_only=True)
+                self._open_readers.append(db)
             try:
                 return work(db)
             except sqlite3.OperationalError as error:
