@@ -1,0 +1,167 @@
+"""Claims: the merchant files what a broken promise costs, the desk decides where carriers cannot.
+
+The desk of the carrier without an interface grants what the truth calls for, as that carrier would.
+"""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from gateway.pb.turnback.v1 import claim_service_pb2 as claims
+from gateway.pb.turnback.v1 import intercept_service_pb2 as intercepts
+from gateway.pb.turnback.v1 import operation_service_pb2 as operations
+from gateway.pb.turnback.v1 import types_pb2 as types
+from loadtest import client as wire
+from loadtest.client import yuan
+from loadtest.drive import Driver
+from loadtest.evidence import Filing
+from loadtest.scenario import DAY_MS, Line, Order, Parcel
+
+DESK_MS = 2 * DAY_MS  # from filing to decision
+SLOW_DESK_MS = 5 * DAY_MS  # longer than a lost parcel takes to be found
+SETTLE_MS = DAY_MS  # from decision to payment
+UNPACKED_MS = DAY_MS  # from the parcel's return to the merchant's look into it
+DAMAGED = frozenset({"damaged", "damaged_after_return"})
+DUE = {"LOST": "lost", "DAMAGED": "damaged", "RETURN_FAILED": "return_failed"}
+OPEN = (
+    claims.CLAIM_STATE_FILED,
+    claims.CLAIM_STATE_UNDER_REVIEW,
+    claims.CLAIM_STATE_PARTLY_AWARDED,
+)
+PHOTO = types.Proof(
+    kind="photo", uri="https://evidence.example/photo.jpg", sha256="5f" * 32
+)  # a reference only: nobody fetches it
+
+
+class Claimant:
+    """Looks at what has become of the interceptions, and files each claim once."""
+
+    def __init__(self, driver: Driver, parcels: Mapping[tuple[str, str], Parcel]) -> None:
+        self._driver = driver
+        self._parcels = parcels
+        self._seen: set[tuple[str, str]] = set()
+        self._spent: dict[tuple[str, str], int] = {}
+        self.filings: dict[str, Filing] = {}
+        self.refused: list[tuple[str, str]] = []  # waybill, why
+
+    async def look(self) -> None:
+        """File for what is new in the stream of events."""
+        for shown in list(self._driver.watcher.newest.values()):
+            kind = self._ground(shown)
+            if kind is None or (shown.id, kind) in self._seen:
+                continue
+            self._seen.add((shown.id, kind))
+            file = functools.partial(self._file_all, shown, kind)
+            if kind == "DAMAGED":
+                self._driver.later(self._driver.now_ms + UNPACKED_MS, file)
+            else:
+                await file()
+
+    def _ground(self, shown: intercepts.Interception) -> str | None:
+        if shown.movement == intercepts.MOVEMENT_LOST:
+            return "LOST"
+        if shown.movement == intercepts.MOVEMENT_RETURN_FAILED:
+            liable = shown.movement_cause != intercepts.MOVEMENT_CAUSE_SENDER_REFUSED
+            return "RETURN_FAILED" if liable else None
+        back = shown.movement == intercepts.MOVEMENT_RETURNED
+        parcel = self._parcels[shown.carrier, shown.waybill]
+        return "DAMAGED" if back and parcel.outcome in DAMAGED else None
+
+    async def _file_all(self, shown: intercepts.Interception, kind: str) -> None:
+        parcel = self._parcels[shown.carrier, shown.waybill]
+        for order in parcel.orders:
+            for line in order.lines:
+                await self._file(shown, parcel, kind, order, line)
+
+    async def _file(
+        self,
+        shown: intercepts.Interception,
+        parcel: Parcel,
+        kind: str,
+        order: Order,
+        line: Line,
+    ) -> None:
+        request = claims.ClaimServiceFileRequest(
+            request_id=f"claim/{shown.waybill}/{order.order_no}/{line.line_no}/{kind}"[:64],
+            interception_id=shown.id,
+            kind=f"CLAIM_KIND_{kind}",
+            order_no=order.order_no,
+            line_no=line.line_no,
+            loss=yuan(line.listed),
+            description=f"{line.title}：拦截后未完好退回",
+            evidence=[PHOTO] if kind == "DAMAGED" else [],
+        )
+        try:
+            claim = (await self._driver.client.call(wire.FILE, request)).claim
+        except grpc.aio.AioRpcError as error:
+            self.refused.append((shown.waybill, f"{kind}: {error.details()}"))
+            return
+        self.filings[claim.id] = Filing(
+            claim=claim.id,
+            carrier=parcel.carrier,
+            waybill=parcel.waybill,
+            kind=kind,
+            loss=line.listed,
+            value=line.value,
+        )
+        if claim.reviewer == claims.CLAIM_REVIEWER_OPERATOR:
+            slow = parcel.outcome == "lost_then_found"
+            due_ms = self._driver.now_ms + (SLOW_DESK_MS if slow else DESK_MS)
+            self._driver.later(due_ms, functools.partial(self._decide, claim.id))
+
+    # -- the desk of a carrier without an interface ---------------------------------------
+
+    async def _decide(self, claim_id: str) -> None:
+        driver, filing = self._driver, self.filings[claim_id]
+        get = claims.ClaimServiceGetRequest(claim_id=claim_id)
+        claim = (await driver.client.call(wire.CLAIM, get)).claim
+        (truth,) = await driver.simulation.truth(carrier=filing.carrier, waybill=filing.waybill)
+        due = truth["claimable"] == DUE[filing.kind]
+        key = (filing.carrier, filing.waybill)
+        granted = self._granted(self._parcels[key], filing, self._spent.get(key, 0)) if due else 0
+        self.filings[claim_id] = replace(filing, due=due, granted=granted)
+        if claim.state not in OPEN:
+            return
+        request = operations.OperationServiceDecideClaimRequest(
+            request_id=f"decide/{claim_id}", claim_id=claim_id
+        )
+        if granted:
+            self._spent[key] = self._spent.get(key, 0) + granted
+            request.decision = operations.CLAIM_DECISION_AWARD
+            request.granted.CopyFrom(yuan(granted))
+            request.decision_key = f"SF-{claim_id[-12:]}"
+        else:
+            request.decision = operations.CLAIM_DECISION_REJECT
+            request.note = "承运商核实后不予赔付"
+        try:
+            answer = await driver.client.call(wire.DECIDE, request)
+        except grpc.aio.AioRpcError as error:
+            self.refused.append((filing.waybill, f"decision: {error.details()}"))
+            return
+        if answer.HasField("award"):
+            pay = functools.partial(self._settle, claim_id, answer.award)
+            driver.later(driver.now_ms + SETTLE_MS, pay)
+
+    def _granted(self, parcel: Parcel, filing: Filing, spent: int) -> int:
+        """What that carrier grants: never more than asked, than is left of the value."""
+        params: Mapping[str, Any] = parcel.params
+        most = int(params.get("grant_minor", parcel.value))
+        granted = min(filing.loss, parcel.value - spent, most)
+        mode = params.get("claim", "grant")
+        return 0 if mode == "reject" else granted // 2 if mode == "partial" else granted
+
+    async def _settle(self, claim_id: str, award: claims.Award) -> None:
+        request = operations.OperationServiceRecordOfflineSettlementRequest(
+            request_id=f"settle/{award.id}",
+            claim_id=claim_id,
+            award_id=award.id,
+            amount=award.amount,
+            reference=f"SFPAY-{award.id[-12:]}",
+            settled_at=wire.stamp(self._driver.now_ms),
+            note="顺丰线下赔付到商家账户",
+        )
+        await self._driver.client.call(wire.SETTLE, request)

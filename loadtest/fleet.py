@@ -1,0 +1,372 @@
+"""A simulator and a gateway as separate processes, wired to each other, for one test.
+
+The gateway keeps its ports and its store over a kill and a restart. Whatever was started is ended
+when the fleet is left; what the processes log is kept in the fleet's directory.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+
+READY_S = 30.0
+END_S = 15.0  # for an orderly end, then it is killed
+LOG_TAIL = 12  # lines shown when a process does not start
+TENANT = "mall"
+AGREEMENTS = {"interception-service": "2023-08", "platform-interception-technology": "2023-08"}
+PAYMENT_AGREEMENT = "password-free-2026"
+CAP_MINOR = 100_000  # CNY 1 000 per parcel
+SF_FEES = {
+    "picked_up": 800,
+    "in_transit": 1_200,
+    "at_destination": 1_500,
+    "out_for_delivery": 1_800,
+}
+ZTO_FEES = {
+    "picked_up": 500,
+    "in_transit": 800,
+    "at_destination": 1_000,
+    "out_for_delivery": 1_200,
+}
+FEES: Mapping[str, Mapping[str, int]] = {"sf": SF_FEES, "zto": ZTO_FEES}
+PAYOUTS = {"sf": "offline", "zto": "wallet"}
+GROUPS = {"sf": "企业微信群 顺丰理赔-华东", "zto": "企业微信群 中通理赔-华东"}
+Json = dict[str, Any]
+
+
+class FleetError(Exception):
+    """A process that is needed did not start, or has ended. The text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One carrier account, as both ends of the wire know it."""
+
+    carrier: str
+    name: str  # in the gateway's configuration
+    user: str  # what the carrier calls it
+    gateway_credentials: Mapping[str, str] = field(repr=False)
+    simulator_credentials: Mapping[str, str] = field(repr=False)
+    push_secret: str = field(repr=False)
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Bearer tokens of one tenant, each with one more role than the one before lacks."""
+
+    platform: str = field(repr=False)
+    treasury: str = field(repr=False)
+    claims: str = field(repr=False)
+    operator: str = field(repr=False)
+
+
+def new_accounts() -> tuple[Account, ...]:
+    """Synthetic credentials, new in every run."""
+    word, secret = secrets.token_hex(16), secrets.token_hex(16)
+    partner, company = "TURNBACKDEMO", "6f1d0a7c2b9e4d58"
+    return (
+        Account(
+            "sf",
+            "sf-main",
+            partner,
+            {"partner_id": partner, "checkword": word},
+            {"checkword": word},
+            secrets.token_urlsafe(24),
+            {"monthly_card": "7550100001"},
+        ),
+        Account(
+            "zto",
+            "zto-main",
+            company,
+            {"app_key": company, "app_secret": secret},
+            {"app_secret": secret},
+            secrets.token_urlsafe(24),
+        ),
+    )
+
+
+class Fleet:
+    """`async with Fleet(directory) as fleet:` and both processes answer."""
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        seed: int = 7,
+        start_ms: int | None = None,
+        frozen: bool = True,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`settings` are laid over the gateway's configuration, section by section."""
+        self.directory = directory
+        self.seed = seed
+        self.accounts = new_accounts()
+        self.tokens = Tokens(*(secrets.token_urlsafe(32) for _ in range(4)))
+        self.carriers = self.control = ""
+        self.grpc = self.push = self.metrics = ""
+        self._start_ms = start_ms
+        self._frozen = frozen
+        self._settings = settings or {}
+        self._running: dict[str, asyncio.subprocess.Process] = {}
+
+    async def __aenter__(self) -> Self:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        try:
+            await self.start_simulator()
+            self.write_config()
+            await self.start_gateway()
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    @property
+    def config_file(self) -> Path:
+        return self.directory / "turnback.toml"
+
+    def log_file(self, name: str) -> Path:
+        return self.directory / f"{name}.log"
+
+    # -- processes ------------------------------------------------------------------------
+
+    async def start_simulator(self) -> None:
+        arguments = ["serve", "--seed", str(self.seed), "--port", "0", "--control-port", "0"]
+        if self._start_ms is not None:
+            arguments += ["--start-ms", str(self._start_ms)]
+        if self._frozen:
+            arguments.append("--frozen")
+        ready = await self._start("simulator", "turnback-sim", arguments, {})
+        self.carriers, self.control = ready["carriers"], ready["control"]
+
+    async def start_gateway(self, fail_point: str = "") -> None:
+        """Start it, or start it again on the same store and ports."""
+        extra = {"TURNBACK_TEST__FAIL_POINT": fail_point} if fail_point else {}
+        addresses = {"GRPC": self.grpc, "PUSH": self.push, "METRICS": self.metrics}
+        for name, address in addresses.items():
+            if address:
+                extra[f"TURNBACK_{name}__PORT"] = address.rsplit(":", 1)[1]
+        arguments = ["serve", "--config", str(self.config_file)]
+        ready = await self._start("gateway", "turnback", arguments, extra)
+        self.grpc, self.push, self.metrics = ready["grpc"], ready["push"], ready["metrics"]
+        await self._tell_push_addresses()
+
+    async def kill_gateway(self) -> None:
+        """As if the power had gone."""
+        process = self._running["gateway"]
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await self.gateway_ended()
+
+    async def gateway_ended(self, timeout_s: float = END_S) -> int:
+        """Wait until the gateway has ended, by a fail point for instance. Its exit code."""
+        process = self._running["gateway"]
+        async with asyncio.timeout(timeout_s):
+            code = await process.wait()
+        self._running.pop("gateway", None)
+        return code
+
+    def gateway_alive(self) -> bool:
+        process = self._running.get("gateway")
+        return process is not None and process.returncode is None
+
+    async def stop_gateway(self) -> int:
+        """An orderly end. Its exit code."""
+        return await self._end("gateway")
+
+    async def stop(self) -> None:
+        for name in ("gateway", "simulator"):
+            if name in self._running:
+                await self._end(name)
+
+    def pid(self, name: str) -> int:
+        return self._running[name].pid
+
+    async def _start(
+        self, name: str, program: str, arguments: Sequence[str], extra: Mapping[str, str]
+    ) -> Json:
+        path = Path(sys.executable).with_name(program)
+        if not path.exists():
+            raise FleetError(f"{path} is missing: install the project into this environment")
+        clean = {k: v for k, v in os.environ.items() if not k.upper().startswith("TURNBACK_")}
+        with self.log_file(name).open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                str(path),
+                *arguments,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                env=clean | dict(extra),
+                start_new_session=True,  # Ctrl-C is for us; we end them in order
+            )
+        self._running[name] = process
+        try:
+            return await self._ready(name, process)
+        except BaseException:
+            await self._end(name)
+            raise
+
+    async def _ready(self, name: str, process: asyncio.subprocess.Process) -> Json:
+        """The line that says it answers, and on which addresses."""
+        assert process.stdout is not None
+        try:
+            async with asyncio.timeout(READY_S):
+                line = await process.stdout.readline()
+        except TimeoutError:
+            raise FleetError(f"the {name} was not ready in {READY_S:.0f} s{self.tail(name)}") from (
+                None
+            )
+        try:
+            ready = json.loads(line)
+        except ValueError:
+            ready = None
+        if not isinstance(ready, dict) or ready.get("ready") is not True:
+            code = f" (exit code {await process.wait()})" if not line else ""
+            raise FleetError(f"the {name} did not start{code}{self.tail(name)}")
+        return ready
+
+    def tail(self, name: str) -> str:
+        """The last lines of a log, to be shown after a message."""
+        try:
+            lines = self.log_file(name).read_text("utf-8", "replace").splitlines()
+        except OSError:
+            lines = []
+        return "".join(f"\n  {line}" for line in lines[-LOG_TAIL:])
+
+    async def _end(self, name: str) -> int:
+        process = self._running.pop(name)
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+            try:
+                async with asyncio.timeout(END_S):
+                    await process.wait()
+            except TimeoutError:
+                process.kill()
+        return await process.wait()
+
+    # -- wiring ---------------------------------------------------------------------------
+
+    async def _tell_push_addresses(self) -> None:
+        async with aiohttp.ClientSession() as session:
+            for account in self.accounts:
+                body = {
+                    "carrier": account.carrier,
+                    "account": account.user,
+                    "credentials": dict(account.simulator_credentials),
+                    "push_url": f"{self.push}/push/{account.carrier}/{account.name}"
+                    f"/{account.push_secret}",
+                }
+                async with session.post(f"{self.control}/accounts", json=body) as answer:
+                    if answer.status != 200:
+                        raise FleetError(f"the simulator refused an account: {await answer.text()}")
+
+    def write_config(self) -> None:
+        settings = over(self._configuration(), self._settings)
+        self.config_file.write_text("\n".join(toml(settings)) + "\n", "utf-8")
+        self.config_file.chmod(0o600)
+
+    def _configuration(self) -> Json:
+        here = {"host": "127.0.0.1", "port": 0}
+        store = self.directory / "turnback.db"
+        return {
+            "grpc": dict(here),
+            "push": dict(here),
+            "metrics": dict(here),
+            "store": {"url": f"sqlite:///{store}"},
+            "limits": {"tenant_watches": 8},
+            "policy": {"agreements": AGREEMENTS},
+            "test": {
+                "clock_url": f"{self.control}/clock",
+                "idle": True,
+                "plaintext": True,
+                "in_flight_bound_ms": 4_000,
+            },
+            "tenants": {
+                TENANT: {
+                    "payment_agreements": [PAYMENT_AGREEMENT],
+                    "per_second": 5_000,
+                    "tokens": list(self._tokens()),
+                }
+            },
+            "carriers": {account.carrier: self._carrier(account) for account in self.accounts},
+        }
+
+    def _tokens(self) -> Iterator[Json]:
+        for name, roles in (
+            ("platform", []),
+            ("treasury", ["treasury"]),
+            ("claims", ["claims"]),
+            ("operator", ["operator"]),
+        ):
+            token: str = getattr(self.tokens, name)
+            digest = hashlib.sha256(token.encode()).hexdigest()
+            yield {"name": name, "sha256": digest, "roles": roles}
+
+    def _carrier(self, account: Account) -> Json:
+        return {
+            "base_url": f"{self.carriers}/{account.carrier}",
+            "accounts": {
+                account.name: {
+                    "credentials": dict(account.gateway_credentials),
+                    "settings": dict(account.settings),
+                    "push_secret": account.push_secret,
+                }
+            },
+            "contract": {
+                "fees": dict(FEES[account.carrier]),
+                "cap_minor": CAP_MINOR,
+                "payout": PAYOUTS[account.carrier],
+                "complaints": [{"kind": "group", "address": GROUPS[account.carrier]}],
+            },
+            "limits": {"concurrency": 32, "per_second": 400, "timeout_ms": 2_000},
+        }
+
+
+def over(below: Mapping[str, Any], above: Mapping[str, Any]) -> Json:
+    """Both, section by section; where both have a value, the upper one."""
+    joined = dict(below)
+    for name, value in above.items():
+        old = joined.get(name)
+        both = isinstance(old, dict) and isinstance(value, Mapping)
+        joined[name] = over(old, value) if both and isinstance(old, dict) else value
+    return joined
+
+
+def toml(table: Mapping[str, Any], path: Sequence[str] = ()) -> Iterator[str]:
+    """A table of tables, texts, numbers, booleans and lists as TOML."""
+    inner = {name: value for name, value in table.items() if isinstance(value, Mapping)}
+    if path:
+        yield f"[{'.'.join(json.dumps(part) for part in path)}]"
+    for name, value in table.items():
+        if name not in inner:
+            yield f"{json.dumps(name)} = {_toml_value(value)}"
+    for name, value in inner.items():
+        yield from toml(value, (*path, name))
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        pairs = (f"{json.dumps(name)} = {_toml_value(each)}" for name, each in value.items())
+        return "{ " + ", ".join(pairs) + " }"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml_value(each) for each in value) + "]"
+    return json.dumps(value, ensure_ascii=False)

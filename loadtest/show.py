@@ -1,0 +1,127 @@
+"""What the run shows while it runs: a live table on a terminal, plain lines elsewhere."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from gateway.pb.turnback.v1 import intercept_service_pb2 as intercepts
+
+REFRESHES = 4  # a second
+LINE_S = 2.0  # between two plain lines
+STATES = ("DECIDING", "ACCEPTED", "RETURNING", "RETURNED", "LOST", "FAILED", "CANCELLED", "LATE")
+DECISIONS = (
+    "QUEUED",
+    "SENDING",
+    "PROCESSING",
+    "UNKNOWN",
+    "ACCEPTED",
+    "REFUSED",
+    "CANCELLED",
+    "NEVER_SENT",
+    "LATE_ACCEPTED",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Interceptions by state and by decision, for each carrier."""
+
+    states: Mapping[str, Counter[str]]
+    decisions: Mapping[str, Counter[str]]
+
+    @classmethod
+    def of(cls, newest: Mapping[str, intercepts.Interception]) -> "Count":
+        states: dict[str, Counter[str]] = {}
+        decisions: dict[str, Counter[str]] = {}
+        for one in list(newest.values()):
+            state = intercepts.InterceptionState.Name(one.state)
+            decision = intercepts.Decision.Name(one.decision)
+            states.setdefault(one.carrier, Counter())[
+                state.removeprefix("INTERCEPTION_STATE_")
+            ] += 1
+            decisions.setdefault(one.carrier, Counter())[decision.removeprefix("DECISION_")] += 1
+        return cls(states, decisions)
+
+
+class Board:
+    """`with Board(console, total_ms) as board: board.show(...)`"""
+
+    def __init__(self, console: Console, total_ms: int) -> None:
+        self._console = console
+        self._plain = not console.is_terminal
+        self._progress = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeElapsedColumn(),
+            console=console,
+        )
+        self._task = self._progress.add_task("setting up", total=total_ms)
+        self._count = Count({}, {})
+        self._line_at = 0.0
+        self._live: Live | None = None
+
+    def __enter__(self) -> Self:
+        if not self._plain:
+            self._live = Live(
+                get_renderable=self._picture,
+                console=self._console,
+                refresh_per_second=REFRESHES,
+                transient=True,
+            )
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._console.print(self._picture())
+
+    def show(self, what: str, passed_ms: int, count: Count, *, now: bool = False) -> None:
+        self._count = count
+        self._progress.update(self._task, description=what, completed=passed_ms)
+        if not self._plain:
+            return
+        machine = time.monotonic()
+        if now or machine - self._line_at >= LINE_S:
+            self._line_at = machine
+            self._console.print(f"{what}  {_words(count)}", soft_wrap=True, highlight=False)
+
+    def _picture(self) -> Group:
+        return Group(
+            self._progress,
+            _table("decision", DECISIONS, self._count.decisions),
+            _table("state", STATES, self._count.states),
+        )
+
+
+def _table(title: str, columns: tuple[str, ...], rows: Mapping[str, Counter[str]]) -> Table:
+    table = Table(title_justify="left", pad_edge=False)
+    table.add_column(title)
+    for column in columns:
+        table.add_column(column.replace("_", " ").lower(), justify="right")
+    for carrier in sorted(rows):
+        table.add_row(carrier, *(str(rows[carrier][column] or "·") for column in columns))
+    return table
+
+
+def _words(count: Count) -> str:
+    parts = []
+    for carrier in sorted(count.states):
+        states = count.states[carrier]
+        told = " ".join(f"{state.lower()} {states[state]}" for state in STATES if states[state])
+        parts.append(f"{carrier}: {told}")
+    return "; ".join(parts)

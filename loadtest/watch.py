@@ -1,0 +1,89 @@
+"""The platform's ear: one Watch stream of everything, broken and resumed on purpose."""
+
+import asyncio
+
+import grpc
+import grpc.aio
+
+from gateway.pb.turnback.v1 import intercept_service_pb2 as intercepts
+from loadtest.client import Client, millis
+from loadtest.evidence import Step
+
+BREAK_AFTER = 400  # events; then the stream is dropped and resumed from the last cursor
+RESUME_PAUSE_S = 0.1
+COLUMN = "EVENT_COLUMN_"
+
+
+def step_of(event: intercepts.Event) -> Step:
+    column = intercepts.EventColumn.Name(event.column).removeprefix(COLUMN)
+    return Step(
+        cursor=event.cursor,
+        interception=event.interception_id,
+        seq=event.seq,
+        column=column,
+        source=event.from_value,
+        target=event.to_value,
+        evidence=event.evidence.id,
+        actor=event.actor,
+        cause=event.cause,
+        at_ms=millis(event.at),
+    )
+
+
+class Watcher:
+    """Collects every event, and keeps the newest state of every interception."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._cursor = ""
+        self._task: asyncio.Task[None] | None = None
+        self.steps: list[Step] = []
+        self.newest: dict[str, intercepts.Interception] = {}
+        self.resumed = 0
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._listen(), name="watch")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def heard(self, count: int, timeout_s: float) -> bool:
+        """Whether so many events have come, in this time."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while len(self.steps) < count:
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _listen(self) -> None:
+        while True:
+            request = intercepts.InterceptServiceWatchRequest(
+                cursor=self._cursor, from_start=not self._cursor
+            )
+            call = self._client.watch(request)
+            fresh = 0
+            try:
+                async for answer in call:
+                    self._cursor = answer.cursor or self._cursor
+                    if answer.HasField("event"):
+                        self._take(answer)
+                        fresh += 1
+                    if fresh >= BREAK_AFTER:
+                        call.cancel()
+                        break
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                    raise
+                await asyncio.sleep(RESUME_PAUSE_S)
+            self.resumed += 1
+
+    def _take(self, answer: intercepts.InterceptServiceWatchResponse) -> None:
+        self.steps.append(step_of(answer.event))
+        shown = answer.interception
+        known = self.newest.get(shown.id)
+        if known is None or shown.version >= known.version:
+            self.newest[shown.id] = shown
