@@ -109,7 +109,7 @@ class Desk:
         quoted = await self.store.run(MakeQuote(TENANT, SHOP, channel, waybill, frozenset(), read))
         created = await self.store.run(
             CreateInterception(
-                TENANT, self._key(), SHOP, quoted.quote.id, "pa", "tk", frozenset(), slot, "clerk"
+                TENANT, self._key(), SHOP, quoted.quote.id, "pa", "tk", slot, "clerk"
             )
         )
         if created.work is not None:

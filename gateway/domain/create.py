@@ -39,7 +39,6 @@ class CreateInterception:
     quote: str
     agreement: str
     cancel_ticket: str
-    cancelled_orders: frozenset[str]
     slot: bool  # a send slot of the carrier account has been taken for it
     actor: str
     evidence: bool = False
@@ -136,7 +135,8 @@ def _unusable(
     if quote.used_by is not None:
         return Refusal(Why.QUOTE_USED, field="quote_id", subject=quote.used_by)
     parcel = book.need(Parcel, quote.parcel)
-    case = case_of(book, parcel, Status(quote.status), command.cancelled_orders, terms)
+    dropped = frozenset(quote.cancelled.split("\n"))
+    case = case_of(book, parcel, Status(quote.status), dropped, terms)
     if case is None:
         return Refusal(Why.CARRIER_NOT_CONFIGURED)
     failing = list(unmet(case))

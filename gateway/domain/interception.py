@@ -369,6 +369,7 @@ class Quote:
     fee_minor: int
     cap_minor: int
     currency: str
+    cancelled: str  # the orders in the box that the caller says are cancelled, one a line
     created_at: int
     expires_at: int
     used_by: str | None

@@ -80,6 +80,7 @@ def make_quote(book: Book, command: MakeQuote, env: Env, terms: Terms) -> Quoted
             fee_minor=fee,
             cap_minor=case.contract.cap_minor,
             currency=case.contract.currency,
+            cancelled="\n".join(sorted(command.cancelled_orders)),
             created_at=env.now,
             expires_at=env.now + terms.policy.quote_valid_ms,
             used_by=None,

@@ -87,7 +87,6 @@ class InterceptService:
             quote=request.quote_id,
             agreement=request.agreement_id,
             cancel_ticket=request.cancel_ticket,
-            cancelled_orders=frozenset(),
             slot=False,
             actor=call.caller.actor,
         )

@@ -101,10 +101,10 @@ INSERT INTO incident (
 
 -- name: insert_quote
 INSERT INTO quote (
-    id, tenant, merchant, parcel, channel, status, fee_minor, cap_minor, currency, created_at,
+    id, tenant, merchant, parcel, channel, status, fee_minor, cap_minor, currency, cancelled, created_at,
     expires_at, used_by
 ) VALUES (
-    :id, :tenant, :merchant, :parcel, :channel, :status, :fee_minor, :cap_minor, :currency,
+    :id, :tenant, :merchant, :parcel, :channel, :status, :fee_minor, :cap_minor, :currency, :cancelled,
     :created_at, :expires_at, :used_by
 );
 

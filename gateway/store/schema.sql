@@ -125,6 +125,7 @@ CREATE TABLE quote (
     fee_minor {int} NOT NULL CHECK (fee_minor >= 0),
     cap_minor {int} NOT NULL CHECK (cap_minor >= 0),
     currency TEXT NOT NULL,
+    cancelled TEXT NOT NULL,
     created_at {int} NOT NULL,
     expires_at {int} NOT NULL CHECK (expires_at > created_at),
     used_by TEXT UNIQUE
