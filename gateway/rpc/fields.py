@@ -246,7 +246,7 @@ def rule_of(descriptor: Descriptor, field: FieldDescriptor) -> Any:
     if field.message_type is not None and field.message_type.full_name == "google.type.Money":
         signed = (descriptor.name, field.name) in SIGNED
         return partial(_amount, isinstance(rule, Needed), signed)
-    return rule
+    return None if isinstance(rule, Text) else rule
 
 
 def _choice(name: str, message: Message, path: str) -> Iterator[Fault]:

@@ -19,6 +19,7 @@ from gateway.store.audit import RULES, Finding
 
 KIND = {number: name for name, number in messages.EXCEPTION.items() if number}
 AWARDS = (pb.CLAIM_DECISION_AWARD, pb.CLAIM_DECISION_AWARD_PART)
+PREFIX = "inv."  # of a rule's name, outside
 ROWS = 10
 IDLE_WAIT_MAX_S = 30.0
 IDLE_LOOK_S = 0.02
@@ -162,13 +163,13 @@ class OperationService:
         self, request: pb.OperationServiceAuditRequest, call: Call
     ) -> pb.OperationServiceAuditResponse:
         wanted, most = set(request.rules), request.row_limit or ROWS
-        if wanted - {rule.name for rule in RULES}:
+        if wanted - {PREFIX + rule.name for rule in RULES}:
             raise invalid([("rules", "there is no rule of this name")])
         broken = {finding.rule: finding for finding in await self._shell.store.audit()}
         rules = [
-            checked(rule.name, rule.title, broken.get(rule.name), most)
+            checked(PREFIX + rule.name, rule.title, broken.get(rule.name), most)
             for rule in RULES
-            if not wanted or rule.name in wanted
+            if not wanted or PREFIX + rule.name in wanted
         ]
         return pb.OperationServiceAuditResponse(
             clean=all(rule.violation_count == 0 for rule in rules),
