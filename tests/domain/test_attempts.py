@@ -1,0 +1,280 @@
+"""Attempts, leases and who brings the evidence: sending again, crashing, coming back too late."""
+
+from dataclasses import replace
+
+import pytest
+
+from gateway.domain.carrier import Answer, Milestone, Promise, Reason, Status, Tier, Verdict
+from gateway.domain.due import Fumble
+from gateway.domain.interception import (
+    Cancel,
+    Decision,
+    Evidence,
+    EvidenceKind,
+    JobKind,
+    JobState,
+    Outcome,
+)
+from gateway.domain.lifecycle import ATTEMPTS_MAX, SEND_DELAYS_MS
+from gateway.domain.refusal import Refusal, Why
+from tests.domain.stage import HOUR_MS, MINUTE_MS, START_MS, Stage, terms_of
+
+# -- when to send again ----------------------------------------------------------------------
+
+
+def test_a_busy_carrier_is_asked_again_after_the_delay_of_the_attempt() -> None:
+    stage = Stage("sf")
+    stage.create()
+    for wait_ms in SEND_DELAYS_MS[:6]:
+        stage.reply(Verdict.BUSY, Reason.RATE_LIMITED)
+        assert stage.job(JobKind.SUBMIT).due_at == stage.now + wait_ms
+        stage.wait(wait_ms - 1)
+        assert not stage.lease(JobKind.SUBMIT)
+        stage.wait(1)
+        assert stage.lease(JobKind.SUBMIT)
+    outcomes = [attempt.outcome for attempt in stage.posts()]
+    assert outcomes == [Outcome.BUSY] * 6 + [None]
+
+
+def test_the_same_key_is_sent_again_and_another_carrier_is_never_sent_twice() -> None:
+    for channel, posts in (("zto", 2), ("sf", 1), ("mute", 1)):
+        stage = Stage(channel)
+        stage.create()
+        first = stage.work
+        stage.reply(Verdict.UNKNOWN, Reason.NO_ANSWER)
+        stage.wait(MINUTE_MS)
+        stage.lease(JobKind.SUBMIT)
+        assert len(stage.posts()) == posts
+        assert first is not None
+        assert first.order is not None
+        assert stage.work is not None
+        assert stage.work.order is not None
+        assert stage.work.order.key == first.order.key == stage.key
+
+
+def test_what_was_not_sent_leaves_the_attempt_as_proof() -> None:
+    stage = Stage("sf")
+    stage.create()
+    stage.finish(Answer(Verdict.UNKNOWN, Reason.NOT_SENT))
+    assert [attempt.outcome for attempt in stage.posts()] == [Outcome.NOT_SENT]
+    stage.wait(30 * MINUTE_MS)
+    stage.lease(JobKind.SUBMIT)
+    assert stage.columns == "NEVER_SENT NONE RELEASED"
+    assert stage.available == 100_000
+
+
+@pytest.mark.parametrize("reason", [Reason.NOT_SENT, Reason.CARRIER_SYSTEM])
+def test_a_return_is_not_ours_when_nothing_of_ours_ever_left(reason: Reason) -> None:
+    stage = Stage("zto")
+    stage.create()
+    stage.finish(Answer(Verdict.BUSY, reason))
+    stage.wait(30 * MINUTE_MS)
+    stage.lease(JobKind.SUBMIT)
+    stage.wait(HOUR_MS)
+    stage.look(Verdict.ABSENT, stage.scan(Milestone.RETURNING, stage.now - MINUTE_MS))
+    assert stage.columns == "NEVER_SENT NONE RELEASED"
+
+
+@pytest.mark.xfail(strict=True, reason="an absent request is sent again though it was withdrawn")
+def test_a_withdrawn_interception_is_not_sent_again_when_the_carrier_never_had_it() -> None:
+    stage = Stage("zto")
+    stage.create()
+    stage.reply(Verdict.UNKNOWN, Reason.NO_ANSWER)
+    stage.withdraw()
+    stage.wait(20 * MINUTE_MS)
+    stage.look(Verdict.ABSENT)
+    assert stage.columns == "CANCELLED NONE RELEASED"
+    assert not stage.lease(JobKind.SUBMIT)
+
+
+@pytest.mark.xfail(strict=True, reason="a withdrawal goes on after the decision has ended")
+def test_a_withdrawal_ends_with_the_decision() -> None:
+    stage = Stage("zto")
+    stage.create()
+    stage.reply(Verdict.RECEIVED)
+    stage.withdraw()
+    stage.look(Verdict.RECEIVED, stage.scan(Milestone.SIGNED))
+    assert stage.columns == "REFUSED NONE RELEASED"
+    assert stage.ic.cancel is Cancel.DENIED
+    assert not stage.lease(JobKind.WITHDRAW)
+
+
+# -- who brings the evidence -----------------------------------------------------------------
+
+
+def test_a_stale_holder_writes_nothing_to_the_job_and_its_reply_still_counts() -> None:
+    stage = Stage("zto")
+    stage.create()
+    first = stage.work
+    stage.crash()
+    (second,) = stage.lease(JobKind.SUBMIT)
+    assert first is not None
+    assert second.gen == first.gen + 1
+    before = stage.job(JobKind.SUBMIT)
+    stage.finish(Answer(Verdict.RECEIVED, reference="center-1"), first)
+    assert stage.job(JobKind.SUBMIT) == before
+    assert stage.columns == "PROCESSING NONE HELD"
+    assert [a.outcome for a in stage.posts()] == [Outcome.LOST, None]
+    stage.finish(Answer(Verdict.DUPLICATE), second)
+    assert stage.job(JobKind.SUBMIT).state is JobState.DONE
+    assert stage.columns == "PROCESSING NONE HELD"
+    stage.audit()
+
+
+def test_a_reply_told_twice_is_applied_once() -> None:
+    stage = Stage("sf")
+    stage.create()
+    stage.reply(Verdict.ACCEPTED)
+    version = stage.ic.version
+    stage.reply(Verdict.REFUSED, Reason.TOO_LATE)
+    assert stage.ic.version == version
+    replies = [e for e in stage.book.of(Evidence, stage.key) if e.kind is EvidenceKind.REPLY]
+    assert len(replies) == 1
+
+
+def test_a_reply_that_comes_late_is_evidence_whoever_brings_it() -> None:
+    stage = Stage("sf")
+    stage.create()
+    stage.crash()
+    stage.lease(JobKind.SUBMIT)
+    stage.look(None, stage.scan(Milestone.SIGNED))
+    assert stage.columns == "REFUSED NONE RELEASED"
+    stage.reply(Verdict.ACCEPTED)
+    assert stage.ic.decision is Decision.LATE_ACCEPTED
+    assert stage.ic.money.value == "RELEASED"
+    assert "LATE_ACCEPTANCE" in stage.exceptions()
+    stage.audit()
+
+
+def test_a_no_after_a_yes_is_for_a_person() -> None:
+    stage = Stage("zto", terms_of(promise_on=Promise.REPLY))
+    stage.create()
+    first = stage.work
+    stage.crash()
+    (second,) = stage.lease(JobKind.SUBMIT)
+    stage.finish(Answer(Verdict.ACCEPTED), second)
+    stage.finish(Answer(Verdict.REFUSED, Reason.TOO_LATE), first)
+    assert stage.columns == "ACCEPTED NONE CAPTURED"
+    assert stage.exceptions() == {"CONTRADICTION"}
+
+
+def test_a_yes_that_comes_after_absent_is_not_lost_and_not_sent_again() -> None:
+    stage = Stage("zto", terms_of(promise_on=Promise.REPLY))
+    stage.create()
+    stage.crash()
+    stage.recover()
+    stage.wait(20 * MINUTE_MS)
+    stage.look(Verdict.ABSENT)
+    assert stage.columns == "QUEUED NONE HELD"
+    stage.finish(Answer(Verdict.ACCEPTED, reference="center-1"))
+    assert stage.ic.decision is Decision.ACCEPTED
+    stage.audit()
+
+
+def test_the_silence_of_an_old_attempt_says_nothing_of_the_one_under_way() -> None:
+    stage = Stage("zto")
+    stage.create()
+    first = stage.work
+    stage.crash()
+    stage.recover()
+    stage.wait(20 * MINUTE_MS)
+    stage.look(Verdict.ABSENT)
+    assert stage.columns == "QUEUED NONE HELD"
+    (second,) = stage.lease(JobKind.SUBMIT)
+    assert stage.columns == "SENDING NONE HELD"
+    stage.finish(Answer(Verdict.UNKNOWN, Reason.NOT_SENT), first)
+    assert stage.columns == "SENDING NONE HELD"
+    stage.finish(Answer(Verdict.RECEIVED), second)
+    assert stage.ic.decision is Decision.PROCESSING
+    stage.audit()
+
+
+@pytest.mark.xfail(strict=True, reason="when a query was asked is not known, only when it was told")
+def test_nothing_found_before_the_bound_proves_nothing_after_it() -> None:
+    stage = Stage("zto")
+    stage.create()
+    stage.reply(Verdict.UNKNOWN, Reason.NO_ANSWER)
+    stage.wait(19 * MINUTE_MS)
+    (work,) = stage.lease(JobKind.FOLLOW)  # asked now, and its holder then stands still
+    stage.crash()
+    stage.wait(12 * MINUTE_MS)
+    stage.lease(JobKind.FOLLOW)  # taken over by another
+    stage.observed(work, Answer(Verdict.ABSENT), ())
+    assert stage.columns == "UNKNOWN NONE HELD"
+
+
+# -- our own code fails ----------------------------------------------------------------------
+
+
+def test_a_job_that_fails_five_times_is_given_to_a_person() -> None:
+    stage = Stage("zto")
+    stage.create()
+    stage.reply(Verdict.RECEIVED)
+    stage.wait(MINUTE_MS)
+    for attempt in range(1, ATTEMPTS_MAX + 1):
+        (work,) = stage.lease(JobKind.FOLLOW)
+        stage.do(Fumble(work.job, work.gen, "KeyError"))
+        dead = attempt == ATTEMPTS_MAX
+        assert (stage.job(JobKind.FOLLOW).state is JobState.DEAD) == dead
+        stage.crash()
+    assert stage.exceptions() == {"GIVEN_UP"}
+    assert not stage.lease(JobKind.FOLLOW)
+    stage.audit()
+
+
+def test_a_stale_holder_cannot_fumble() -> None:
+    stage = Stage("zto")
+    stage.create()
+    first = stage.work
+    stage.crash()
+    stage.lease(JobKind.SUBMIT)
+    assert first is not None
+    assert stage.do(Fumble(first.job, first.gen, "KeyError")) is None
+
+
+# -- small things ----------------------------------------------------------------------------
+
+
+def test_a_push_before_the_reply_waits_for_it() -> None:
+    stage = Stage("zto")
+    stage.create()
+    stage.push(Tier.T1, stage.scan(Milestone.SIGNED))
+    (work,) = stage.lease(JobKind.FOLLOW)
+    stage.observed(work, Answer(Verdict.RECEIVED), (stage.scan(Milestone.SIGNED),))
+    assert stage.columns == "SENDING NONE HELD"
+    stage.reply(Verdict.RECEIVED)
+    stage.wait(MINUTE_MS)
+    (work,) = stage.lease(JobKind.FOLLOW)
+    stage.observed(work, Answer(Verdict.RECEIVED), (stage.scan(Milestone.SIGNED, START_MS),))
+    assert stage.columns == "REFUSED NONE RELEASED"
+    assert stage.ic.reason == "DELIVERED"
+
+
+def test_withdrawing_twice_with_one_key_is_one_withdrawal() -> None:
+    stage = Stage("sf")
+    stage.create(slot=False)
+    first = stage.withdraw()
+    stage.number -= 1
+    again = stage.withdraw()
+    assert (first.replayed, again.replayed) == (False, True)
+    assert again.interception == first.interception
+
+
+def test_a_free_interception_has_no_money_to_move() -> None:
+    free = replace(Stage().terms.contracts["sf"], fees=dict.fromkeys(FREE, 0))
+    terms = terms_of()
+    stage = Stage("sf", replace(terms, contracts={**terms.contracts, "sf": free}))
+    stage.accepted()
+    stage.look(None, stage.scan(Milestone.SIGNED))
+    assert stage.columns == "ACCEPTED RETURN_FAILED NONE"
+    assert stage.available == 100_000
+    stage.audit()
+
+
+FREE = frozenset(Status)
+
+
+def test_what_is_unknown_to_us_is_refused() -> None:
+    stage = Stage("sf")
+    stage.key = "nobody's"
+    assert stage.withdraw() == Refusal(Why.INTERCEPTION_UNKNOWN)
