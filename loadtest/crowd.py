@@ -1,0 +1,443 @@
+"""The clients of a crash run: they know only what they were answered, and repeat what was not.
+
+Each act leads to certain commands of the gateway. A call that dies with the gateway is repeated as
+it is, with the same request_id, until it is answered.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+import grpc.aio
+from google.protobuf.duration_pb2 import Duration
+
+from gateway.pb.turnback.v1 import claim_service_pb2 as claims
+from gateway.pb.turnback.v1 import intercept_service_pb2 as pb
+from gateway.pb.turnback.v1 import merchant_service_pb2 as merchants
+from gateway.pb.turnback.v1 import operation_service_pb2 as operations
+from gateway.pb.turnback.v1 import parcel_service_pb2 as parcels
+from gateway.pb.turnback.v1 import types_pb2 as types
+from gateway.pb.turnback.v1 import wallet_service_pb2 as wallets
+from loadtest import client as wire
+from loadtest.client import Method, fen, millis, yuan
+from loadtest.fleet import AGREEMENTS, PAYMENT_AGREEMENT, Fleet, FleetError
+from loadtest.simulation import Simulation
+
+MINUTE_MS = 60_000
+STEP_MS = 40 * MINUTE_MS
+STEPS_MAX = 160  # of the clock until all is settled
+TRIES_MAX = 600  # of one call, over all restarts
+PAUSE_S = 0.05
+CALL_S = 15.0
+ACTS_MAX = 8  # how often a point's own act is done before the point counts as not reached
+UNANSWERED = (
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.ABORTED,
+    grpc.StatusCode.CANCELLED,
+)
+QUICK = [
+    ("grpc.initial_reconnect_backoff_ms", 50),
+    ("grpc.min_reconnect_backoff_ms", 50),
+    ("grpc.max_reconnect_backoff_ms", 100),
+]
+TOP_UP = 2_000_000
+LINE_VALUE = 20_000
+LINES = ("1", "2", "3")
+BROKEN = "broken"  # a channel whose adapter fails: what its jobs meet is an error of our own code
+PARAMS: Mapping[str, int] = {
+    "turn_ms": 10 * MINUTE_MS,
+    "return_ms": 120 * MINUTE_MS,
+    "lost_ms": 20 * MINUTE_MS,
+    "damaged_ms": 20 * MINUTE_MS,
+    "claim_ms": 30 * MINUTE_MS,
+    "deliver_ms": 60 * MINUTE_MS,
+}
+UNDECIDED = (pb.DECISION_QUEUED, pb.DECISION_SENDING, pb.DECISION_PROCESSING, pb.DECISION_UNKNOWN)
+PROMISED = (pb.DECISION_ACCEPTED, pb.DECISION_LATE_ACCEPTED)
+UNDER_WAY = (pb.MOVEMENT_NONE, pb.MOVEMENT_RETURNING)
+SENDER = {
+    "name": "沈仓",
+    "phone": "19900009999",
+    "province": "浙江省",
+    "city": "嘉兴市",
+    "district": "南湖区",
+    "street": "仓储路 18 号",
+}
+RECEIVER = SENDER | {"name": "顾客", "phone": "19900000001", "city": "杭州市", "district": "西湖区"}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One sort of interception: where, how it ends, and what goes wrong on the way."""
+
+    channel: str
+    outcome: str = "returned"
+    fault: str = ""
+    withdraw: bool = False
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+
+LOST = {"sf": Kind("sf", "lost"), "zto": Kind("zto", "lost")}
+WITHDRAWN = (Kind("sf", withdraw=True), Kind("zto", withdraw=True))
+POISON = Kind(BROKEN)
+SLOW = Kind("sf", fault="slow", more={"operation": "track", "params": {"ms": 450}})
+HELD = {"params": {"ms": 900}}  # longer than the gateway waits
+KINDS = (
+    Kind("sf"),
+    Kind("zto"),
+    Kind("sf", "returned", "reset_after"),
+    Kind("zto", "returned", "reset_after"),
+    Kind("sf", "refused"),
+    Kind("zto", "refused", more={"when": "later"}),
+    Kind("sf", "accepted_by_push"),
+    Kind("zto", "returned", "http_500"),
+    Kind("sf", "returned", "timeout_after", more=HELD),
+    Kind("zto", "returned", "timeout_after", more=HELD),
+    Kind("sf", "delivered_anyway"),
+    Kind("zto", "delivered_anyway"),
+    Kind("sf", "returned", "busy_code"),
+    Kind("zto", "returned", "truncated"),
+    Kind("sf", "damaged_after_return"),
+    Kind("zto", "returned", "push_duplicate"),
+    Kind("sf", "buyer_refused"),
+    Kind("zto", "intercepted_by_other"),
+    Kind("sf", "refused_unlisted"),
+    Kind("zto", "returned", "push_reorder"),
+    *WITHDRAWN,
+    Kind("sf", "returned", "reset_before"),
+    Kind("zto", "returned", "busy_429"),
+    *LOST.values(),
+)
+
+
+@dataclass(slots=True)
+class Case:
+    """One interception as its client knows it."""
+
+    kind: Kind
+    merchant: str
+    waybill: str
+    order_no: str
+    request_id: str
+    fee: int = 0
+    point: str = ""  # armed when its Create was acknowledged
+    answers: set[tuple[str, int]] = field(default_factory=set)  # (interception, fee)
+
+    @property
+    def carrier(self) -> str:
+        return "zto" if self.kind.channel == BROKEN else self.kind.channel
+
+    @property
+    def interception(self) -> str:
+        return next(iter(self.answers))[0] if self.answers else ""
+
+
+class Crowd:
+    """All clients of the run, and the clock that they live by."""
+
+    def __init__(self, fleet: Fleet, simulation: Simulation, seed: int) -> None:
+        self.fleet = fleet
+        self.simulation = simulation
+        self.chance = random.Random(seed)
+        self.cases: list[Case] = []
+        self.merchants: list[str] = []
+        self.top_ups: Counter[str] = Counter()
+        self.settlements: dict[str, int] = {}  # claim -> minor units the carrier paid off-line
+        self.violations: list[tuple[str, str]] = []  # (point, what)
+        self.up = asyncio.Event()
+        self.point = ""
+        self.share = 1  # interceptions that each act begins with
+        self._numbers = 0
+        self._channel = grpc.aio.insecure_channel(fleet.grpc, options=QUICK)
+        self._lines: dict[str, list[tuple[Case, str]]] = {"sf": [], "zto": []}
+        self._filed: list[claims.Claim] = []
+        self._decided: list[claims.Claim] = []
+
+    async def close(self) -> None:
+        await self._channel.close()
+
+    def wrong(self, what: str, point: str = "") -> None:
+        self.violations.append((point or self.point, what))
+
+    def _next(self) -> int:
+        self._numbers += 1
+        return self._numbers
+
+    async def ask(self, method: Method[wire.Answer], request: Any) -> wire.Answer:
+        """One call, repeated as it is until it is answered: over as many restarts as there are."""
+        token = getattr(self.fleet.tokens, method.role)
+        call: Any = self._channel.unary_unary(
+            f"/turnback.v1.{method.path}",
+            request_serializer=lambda message: message.SerializeToString(),
+            response_deserializer=method.answer.FromString,
+        )
+        metadata = (("authorization", f"Bearer {token}"),)
+        for _ in range(TRIES_MAX):
+            await self.up.wait()
+            try:
+                answer: wire.Answer = await call(request, metadata=metadata, timeout=CALL_S)
+            except grpc.aio.AioRpcError as error:
+                if error.code() not in UNANSWERED:
+                    raise
+            else:
+                return answer
+            await asyncio.sleep(PAUSE_S)
+        raise FleetError(f"{method.path} was not answered{self.fleet.tail('gateway')}")
+
+    # -- acts: what leads to the points -----------------------------------------------------
+
+    async def merchant(self) -> None:
+        """A new merchant with everything it needs."""
+        key = f"shop-{self._next()}"
+        record = merchants.Merchant(
+            id=key,
+            type=merchants.MERCHANT_TYPE_POP_SOP,
+            cancel_order_enabled=True,
+            store_status=merchants.STORE_STATUS_OPERATING,
+            service_contract_signed=True,
+            wallet_open=True,
+        )
+        await self.ask(wire.UPSERT, merchants.MerchantServiceUpsertRequest(merchant=record))
+        for agreement, version in AGREEMENTS.items():
+            signed = merchants.MerchantServiceSignAgreementRequest(
+                request_id=f"sign-{key}-{agreement}",
+                merchant_id=key,
+                agreement_id=agreement,
+                version=version,
+            )
+            await self.ask(wire.SIGN, signed)
+        for channel in ("sf", "zto", BROKEN):
+            service = merchants.WaybillService(carrier=channel, opened=True)
+            opened = merchants.MerchantServiceSetWaybillServiceRequest(
+                merchant_id=key, waybill_service=service
+            )
+            await self.ask(wire.WAYBILL_SERVICE, opened)
+        paid = wallets.WalletServiceTopUpRequest(
+            request_id=f"top-up-{key}",
+            merchant_id=key,
+            amount=yuan(TOP_UP),
+            external_reference=f"bank-{key}",
+        )
+        await self.ask(wire.TOP_UP, paid)
+        self.top_ups[key] += TOP_UP
+        self.merchants.append(key)
+
+    async def cohort(self, count: int = 0, kinds: Sequence[Kind] = KINDS) -> list[Case]:
+        """Some interceptions at one time."""
+        chosen = [kinds[(len(self.cases) + i) % len(kinds)] for i in range(count or self.share)]
+        made = [self._case(kind) for kind in chosen]
+        self.cases += made
+        await self.simulation.ship([shipped(case, self.fleet) for case in made])
+        await asyncio.gather(*(self.intercept(case) for case in made))
+        return made
+
+    def _case(self, kind: Kind) -> Case:
+        number = self._next()
+        waybill = f"SF{7_000_000_000_000 + number}" if kind.channel == "sf" else f"{number:012}"
+        merchant = self.chance.choice(self.merchants)
+        return Case(kind, merchant, waybill, f"order-{number}", f"request-{number:08}")
+
+    async def intercept(self, case: Case) -> None:
+        item = parcels.ParcelServiceRegisterRequest(parcel=registration(case))
+        batch = parcels.ParcelServiceBatchRegisterRequest(items=[item])
+        answer = await self.ask(wire.REGISTER, batch)
+        if not answer.results[0].HasField("registered"):
+            self.wrong(f"{case.waybill}: not registered: {answer.results[0].error.message}")
+            return
+        for _ in range(ACTS_MAX):
+            if await self._create(case):
+                break
+        if case.kind.withdraw:
+            await self._withdraw(case)
+
+    async def _create(self, case: Case) -> bool:
+        """Quote and create. False where the quote had expired and nothing was created."""
+        key = parcels.ParcelKey(carrier=case.kind.channel, waybill=case.waybill)
+        asked = pb.InterceptServiceQuoteRequest(merchant_id=case.merchant, parcel=key)
+        quote = (await self.ask(wire.QUOTE, asked)).quote
+        if not quote.id:
+            unmet = [each.reason for action in quote.actions for each in action.unmet]
+            self.wrong(f"{case.waybill}: no quote: {unmet}")
+            return True
+        case.fee = fen(quote.actions[0].fee)
+        request = pb.InterceptServiceCreateRequest(
+            request_id=case.request_id,
+            quote_id=quote.id,
+            agreement_id=PAYMENT_AGREEMENT,
+            cancel_ticket=f"ticket-{case.order_no}",
+        )
+        try:
+            for _ in range(2):  # the second time as a client would that never saw the answer
+                created = (await self.ask(wire.CREATE, request)).interception
+                case.answers.add((created.id, fen(created.fee)))
+                case.point = case.point or self.point
+        except grpc.aio.AioRpcError as error:
+            if not case.answers and "QUOTE_EXPIRED" in (error.details() or ""):
+                case.request_id += "x"
+                return False
+            self.wrong(f"{case.waybill}: Create: {error.code().name} {error.details()}")
+        return True
+
+    async def _withdraw(self, case: Case) -> None:
+        request = pb.InterceptServiceCancelRequest(
+            request_id=f"cancel-{case.request_id}", interception_id=case.interception
+        )
+        try:
+            await self.ask(wire.CANCEL, request)
+        except grpc.aio.AioRpcError as error:
+            if "CANCEL_" not in (error.details() or ""):
+                self.wrong(f"{case.waybill}: Cancel: {error.code().name} {error.details()}")
+
+    async def idle(self) -> operations.OperationServiceIdleResponse:
+        request = operations.OperationServiceIdleRequest(wait=Duration(seconds=5))
+        for _ in range(12):
+            answer = await self.ask(wire.IDLE, request)
+            if answer.idle:
+                return answer
+        raise FleetError(f"the gateway never rests: {answer}".replace("\n", " "))
+
+    async def step(self, least_ms: int = STEP_MS) -> None:
+        """Let the gateway rest, then let business time go on."""
+        answer = await self.idle()
+        due = millis(answer.next_due_at) - millis(answer.now)
+        most = 8 * least_ms
+        await self.simulation.move(advance_ms=min(max(due, least_ms), most))
+        await self.idle()
+
+    async def life(self) -> None:
+        await self.cohort(max(2, self.share))
+        for _ in range(3):
+            await self.step(5 * MINUTE_MS)
+
+    async def withdrawal(self) -> None:
+        await self.cohort(1, WITHDRAWN)
+
+    async def slow_quote(self) -> None:
+        await self.cohort(1, (SLOW,))
+        await self.step(MINUTE_MS)
+
+    async def poison(self) -> None:
+        await self.cohort(1, (POISON,))
+        await self.step(MINUTE_MS)
+
+    # -- claims -----------------------------------------------------------------------------
+
+    async def _lost(self, carrier: str) -> tuple[Case, str]:
+        """A line of a lost parcel that nobody has claimed yet."""
+        if not self._lines[carrier]:
+            (case,) = await self.cohort(1, (LOST[carrier],))
+            for _ in range(STEPS_MAX):
+                key = pb.InterceptServiceGetRequest(interception_id=case.interception)
+                found = (await self.ask(wire.GET, key)).interception
+                if found.movement == pb.MOVEMENT_LOST:
+                    break
+                if found.decision not in (*UNDECIDED, *PROMISED):
+                    return await self._lost(carrier)  # never sent: not lost either
+                await self.step()
+            self._lines[carrier] += [(case, line) for line in LINES]
+        return self._lines[carrier].pop()
+
+    async def file(self, carrier: str = "") -> claims.Claim:
+        carrier = carrier or self.chance.choice(("sf", "zto"))
+        case, line = await self._lost(carrier)
+        request = claims.ClaimServiceFileRequest(
+            request_id=f"claim-{case.request_id}-{line}",
+            interception_id=case.interception,
+            kind=claims.CLAIM_KIND_LOST,
+            order_no=case.order_no,
+            line_no=line,
+            loss=yuan(LINE_VALUE - self.chance.randrange(5_000)),
+        )
+        claim = (await self.ask(wire.FILE, request)).claim
+        if carrier == "sf":
+            self._filed.append(claim)
+        return claim
+
+    async def file_any(self) -> None:
+        await self.file()
+
+    async def file_with_carrier(self) -> None:
+        await self.file("zto")
+        for _ in range(3):
+            await self.step()
+
+    async def decide(self) -> claims.Claim:
+        claim = self._filed.pop() if self._filed else await self.file("sf")
+        self._filed = [each for each in self._filed if each.id != claim.id]
+        request = operations.OperationServiceDecideClaimRequest(
+            request_id=f"decide-{claim.id}",
+            claim_id=claim.id,
+            decision=operations.CLAIM_DECISION_AWARD,
+            granted=claim.loss,
+            decision_key=f"sf-{claim.id}",
+        )
+        answer = await self.ask(wire.DECIDE, request)
+        self._decided.append(answer.claim)
+        return answer.claim
+
+    async def decide_any(self) -> None:
+        await self.decide()
+
+    async def settle(self) -> None:
+        claim = self._decided.pop() if self._decided else await self.decide()
+        self._decided = [each for each in self._decided if each.id != claim.id]
+        request = operations.OperationServiceRecordOfflineSettlementRequest(
+            request_id=f"settle-{claim.id}",
+            claim_id=claim.id,
+            award_id=claim.awards[0].id,
+            amount=claim.awards[0].amount,
+            reference=f"paid-{claim.id}",
+        )
+        await self.ask(wire.SETTLE, request)
+        self.settlements[claim.id] = fen(claim.awards[0].amount)
+
+
+def shipped(case: Case, fleet: Fleet) -> Mapping[str, Any]:
+    """The parcel as the simulator is told of it."""
+    kind = case.kind
+    (account,) = (each for each in fleet.accounts if each.carrier == case.carrier)
+    script: dict[str, Any] = {"outcome": kind.outcome, "params": dict(PARAMS)}
+    if kind.fault:
+        script["faults"] = [{"name": kind.fault, **kind.more}]
+    else:
+        script["params"] |= kind.more
+    return {
+        "carrier": case.carrier,
+        "account": account.user,
+        "waybill": case.waybill,
+        "order_id": case.order_no,
+        "status": "in_transit",
+        "sender": SENDER,
+        "receiver": RECEIVER,
+        "value_minor": LINE_VALUE * len(LINES),
+        "script": script,
+    }
+
+
+def registration(case: Case) -> types.ParcelRegistration:
+    """The parcel as the gateway is told of it."""
+    lines = [
+        types.OrderLine(
+            line_no=line,
+            title="茶具",
+            category="home_storage",
+            quantity=1,
+            paid_amount=yuan(LINE_VALUE),
+            list_amount=yuan(LINE_VALUE),
+        )
+        for line in LINES
+    ]
+    order = types.Order(order_no=case.order_no, parcel_count=1, lines=lines, cancelled=True)
+    return types.ParcelRegistration(
+        merchant_id=case.merchant,
+        carrier=case.kind.channel,
+        waybill=case.waybill,
+        orders=[order],
+        sender=types.Contact(**SENDER),
+        receiver=types.Contact(**RECEIVER),
+    )
