@@ -183,7 +183,7 @@ async def _evidence(
 ) -> Evidence:
     client = driver.client
     interceptions = await gather.interceptions(client)
-    events = sum(len(one.log) for one in interceptions)
+    events = sum(1 for one in interceptions for step in one.log if step.column != verdict.NOTE)
     await driver.watcher.heard(events, HEARD_S)
     return Evidence(
         seed=seed,

@@ -55,7 +55,7 @@ def contact(given: Contact) -> types.Contact:
     )
 
 
-def order(given: Order) -> types.Order:
+def order(given: Order, *, cancelled: bool) -> types.Order:
     lines = [
         types.OrderLine(
             line_no=line.line_no,
@@ -71,7 +71,7 @@ def order(given: Order) -> types.Order:
         order_no=given.order_no,
         parcel_count=given.parcel_count,
         lines=lines,
-        cancelled=given.cancelled,
+        cancelled=cancelled,
     )
 
 
@@ -151,7 +151,8 @@ class Driver:
         await self.simulation.ship([self._at_carrier(parcel) for parcel in shipped])
         items = [
             parcels.ParcelServiceRegisterRequest(
-                request_id=f"register/{parcel.waybill}", parcel=self._registration(parcel)
+                request_id=f"register/{parcel.waybill}",
+                parcel=self._registration(parcel, later=False),
             )
             for parcel in shipped
         ]
@@ -177,13 +178,14 @@ class Driver:
             "script": dict(parcel.script) or None,
         }
 
-    def _registration(self, parcel: Parcel) -> types.ParcelRegistration:
+    def _registration(self, parcel: Parcel, *, later: bool) -> types.ParcelRegistration:
+        """When it is shipped, nobody has cancelled yet; `later`, some have."""
         return types.ParcelRegistration(
             merchant_id=parcel.merchant,
             carrier=parcel.carrier,
             waybill=parcel.waybill,
             account=self.accounts[parcel.carrier].name,
-            orders=[order(each) for each in parcel.orders],
+            orders=[order(each, cancelled=later and each.cancelled) for each in parcel.orders],
             sender=contact(self.day.return_to),
             receiver=contact(parcel.buyer),
         )
@@ -217,7 +219,6 @@ class Driver:
             self.later(self.now_ms + parcel.withdraw_min * MINUTE_MS, self._withdrawal(answer))
 
     async def _quote(self, parcel: Parcel) -> intercepts.Quote:
-        key = types_key(parcel)
         asked = Asked(
             carrier=parcel.carrier,
             waybill=parcel.waybill,
@@ -227,7 +228,11 @@ class Driver:
             outcome=parcel.outcome,
             expected_unmet=parcel.unmet,
         )
-        request = intercepts.InterceptServiceQuoteRequest(merchant_id=parcel.merchant, parcel=key)
+        request = intercepts.InterceptServiceQuoteRequest(merchant_id=parcel.merchant)
+        if len(parcel.orders) > 1:  # which of the orders in the box are cancelled is news
+            request.registration.CopyFrom(self._registration(parcel, later=True))
+        else:
+            request.parcel.carrier, request.parcel.waybill = parcel.key
         quote = (await self.client.call(wire.QUOTE, request)).quote
         action = quote.actions[0]
         words = tuple(
@@ -309,10 +314,6 @@ class Driver:
             acted = True
         if acted:
             await self.rest()
-
-
-def types_key(parcel: Parcel) -> parcels.ParcelKey:
-    return parcels.ParcelKey(carrier=parcel.carrier, waybill=parcel.waybill)
 
 
 def _plain(given: Contact) -> dict[str, Any]:
