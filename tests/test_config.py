@@ -7,8 +7,8 @@ import pytest
 from pydantic import BaseModel
 
 from adapters import ADAPTERS
-from gateway import config
 from gateway.config import ConfigError, Settings, load, new_token, token_hash
+from gateway.contracts import Section
 from gateway.domain.carrier import Status
 
 SECRET = "k3y-that-nobody-may-see"
@@ -202,5 +202,5 @@ def sections(model: type[BaseModel]) -> list[tuple[str, str | None]]:
 
 
 def test_every_setting_says_what_it_is() -> None:
-    models: list[type[BaseModel]] = [Settings, *config.Section.__subclasses__()]
+    models: list[type[BaseModel]] = [Settings, *Section.__subclasses__()]
     assert [name for model in models for name, said in sections(model) if not said] == []

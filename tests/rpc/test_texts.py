@@ -159,7 +159,7 @@ async def test_poison_in_any_text_is_refused_or_inert(
         Money(currency_code="CNY", units=10**11),
         Money(currency_code="CNY", units=2**62),
         Money(currency_code="CNY", units=1, nanos=-1),
-        Money(currency_code="XXX", units=1),
+        Money(currency_code="ZZZ", units=1),
         Money(units=1),
         Money(currency_code="CNY\n", units=1),
     ],
