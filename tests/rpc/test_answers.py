@@ -30,10 +30,12 @@ async def test_create_answers_what_is_true_and_repeats_itself(world: World) -> N
     assert quote.cap == quote.cap_remaining == yuan(1_000)
     assert quote.value == yuan(200)
     first = await world.create(quote.id, "create-once-1")
-    row = first.interception
+    assert not first.replayed
+    assert list(first.interception.order_nos) == [f"O-{number}"]
+    row = await world.settled(quote.id, "create-once-1")
     assert row.decision == intercepts.DECISION_ACCEPTED
     assert row.money == intercepts.MONEY_STATE_CAPTURED
-    assert first.refund_advice == intercepts.REFUND_ADVICE_SAFE_TO_REFUND
+    assert row.refund_advice == intercepts.REFUND_ADVICE_SAFE_TO_REFUND
     assert row.request_id == "create-once-1"
     assert list(row.order_nos) == [f"O-{number}"]
     again = await world.create(quote.id, "create-once-1")
@@ -104,7 +106,7 @@ async def test_a_client_that_goes_away_leaves_nothing_half_done(world: World) ->
 
 async def test_the_log_is_whole_and_in_order(world: World) -> None:
     quote = await world.quote(await world.ship())
-    row = (await world.create(quote.id, "the-log-0001")).interception
+    row = await world.settled(quote.id, "the-log-0001")
     request = intercepts.InterceptServiceListEventsRequest(interception_id=row.id, page_size=3)
     events = []
     for _ in range(20):
@@ -140,7 +142,7 @@ async def test_watch_goes_on_from_its_cursor(world: World) -> None:
         return found
 
     quote = await world.quote(await world.ship())
-    row = (await world.create(quote.id, "watched-0001")).interception
+    row = await world.settled(quote.id, "watched-0001")
     start = intercepts.InterceptServiceWatchRequest(interception_id=row.id, from_start=True)
     found = await watch(start, row.version)
     assert [r.event.seq for r in found] == list(range(1, row.version + 1))
@@ -162,7 +164,14 @@ async def test_lists_filter_by_everything_given(world: World) -> None:
         agreement_id=AGREEMENT,
         cancel_ticket="ticket-77",
     )
-    row = (await world.ask(request)).interception
+    await world.ask(request)
+    asked = intercepts.InterceptServiceGetRequest(request_id="filter-0001")
+    row = (await world.ask(asked)).interception
+    for _ in range(200):
+        if row.decision == intercepts.DECISION_ACCEPTED:
+            break
+        await asyncio.sleep(0.02)
+        row = (await world.ask(asked)).interception
     found = intercepts.InterceptServiceListRequest(
         merchant_id="m1",
         carrier="sf",
@@ -193,7 +202,7 @@ async def test_lists_filter_by_everything_given(world: World) -> None:
 async def test_the_wallet_tells_where_every_fen_is(world: World) -> None:
     before = (await world.ask(wallets.WalletServiceGetRequest(merchant_id="m1"))).wallet
     quote = await world.quote(await world.ship())
-    row = (await world.create(quote.id, "wallet-0001")).interception
+    row = await world.settled(quote.id, "wallet-0001")
     after = (await world.ask(wallets.WalletServiceGetRequest(merchant_id="m1"))).wallet
     assert before.available.units - after.available.units == 8
     request = wallets.WalletServiceListEntriesRequest(merchant_id="m1", interception_id=row.id)

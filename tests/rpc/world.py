@@ -1,5 +1,6 @@
 """A gateway that serves, the simulator behind it, and a client: what these tests stand on."""
 
+import asyncio
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -93,6 +94,16 @@ class World:
         given = registration(waybill)
         request = intercepts.InterceptServiceQuoteRequest(merchant_id="m1", registration=given)
         return (await self.ask(request, token)).quote
+
+    async def settled(self, quote_id: str, request_id: str) -> Any:
+        """An interception that its carrier has decided, however slow the machine is."""
+        row = (await self.create(quote_id, request_id)).interception
+        async with asyncio.timeout(10):
+            while row.state == intercepts.INTERCEPTION_STATE_DECIDING:
+                await asyncio.sleep(0.02)
+                asked = intercepts.InterceptServiceGetRequest(interception_id=row.id)
+                row = (await self.ask(asked)).interception
+        return row
 
     async def create(self, quote_id: str, request_id: str) -> Any:
         return await self.ask(
