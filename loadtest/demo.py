@@ -44,7 +44,6 @@ class Options:
     orders: int = 0  # 0: as many as the day has
     days: int = 20
     keep: Path | None = None  # keep the working directory, here
-    as_json: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +138,7 @@ def _since(began: float) -> int:
     return int((time.monotonic() - began) * 1000)
 
 
-async def _live_through(
-    driver: Driver, claimant: Claimant, days: int, console: Console
-) -> None:
+async def _live_through(driver: Driver, claimant: Claimant, days: int, console: Console) -> None:
     """The waves of cancelled orders, and then the days until everything has ended."""
     start_ms = driver.day.starts_ms
     end_ms = start_ms + days * DAY_MS
@@ -178,9 +175,7 @@ def step(since_ms: int) -> int:
     return LONG_STEP_MS
 
 
-async def _evidence(
-    seed: int, driver: Driver, claimant: Claimant, fleet: Fleet
-) -> Evidence:
+async def _evidence(seed: int, driver: Driver, claimant: Claimant, fleet: Fleet) -> Evidence:
     client = driver.client
     interceptions = await gather.interceptions(client)
     events = sum(1 for one in interceptions for step in one.log if step.column != verdict.NOTE)

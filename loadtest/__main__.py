@@ -1,0 +1,72 @@
+"""The `turnback-load` command: the demo, and the long checks beside it."""
+
+import asyncio
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from loadtest import demo, report
+from loadtest.drive import Restless
+from loadtest.fleet import FleetError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Runs of gateway and simulator together, judged against what really happened.",
+)
+EXIT_BROKEN = 1
+EXIT_NOT_RUN = 3  # a process did not start, or hung
+
+
+@app.callback()
+def load() -> None:
+    """Every command starts its own gateway and simulator, and ends them."""
+
+
+@app.command("demo")
+def demo_command(
+    seed: Annotated[int, typer.Option(help="What chance is made of.", min=0)] = 7,
+    orders: Annotated[
+        int, typer.Option(help="About so many orders; 0: the day as it is.", min=0, max=5_000)
+    ] = 0,
+    days: Annotated[int, typer.Option(help="Days in the virtual clock.", min=1, max=60)] = 20,
+    keep: Annotated[
+        Path | None, typer.Option(help="Keep store, logs and evidence in this directory.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
+) -> None:
+    """A merchant's day through every outcome; exit 0 only if every rule holds."""
+    out = report.console(stderr=as_json)
+    options = demo.Options(seed=seed, orders=orders, days=days, keep=keep)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        result = demo.run(options, out)
+    except (FleetError, Restless) as error:
+        print(f"turnback-load: {error}", file=sys.stderr)
+        raise typer.Exit(EXIT_NOT_RUN) from None
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        raise typer.Exit(128 + signal.SIGINT) from None
+    if as_json:
+        print(json.dumps(report.as_json(result), ensure_ascii=False, indent=2))
+    else:
+        report.show(result, out)
+        print(report.last_line(result.rules), flush=True)
+    raise typer.Exit(EXIT_BROKEN if result.violations else 0)
+
+
+def _interrupt(*_: object) -> None:
+    """SIGTERM as Ctrl-C: what was started is ended."""
+    signal.raise_signal(signal.SIGINT)
+
+
+def main() -> None:
+    app()
+
+
+if __name__ == "__main__":
+    main()
