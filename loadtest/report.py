@@ -16,7 +16,7 @@ from loadtest.scenario import Day, clock_text
 
 LOGS_MAX = 3  # logs shown for the violations of one rule
 VIOLATIONS_MAX = 5
-RUNNER_WIDTH = 132  # where there is no terminal to ask
+RUNNER_WIDTH = 150  # where there is no terminal to ask
 SHOWN = ("answer_lost", "lost", "returned")  # cases whose log is worth reading, best first
 LEDGER = (
     ("TOP_UP", "top-ups"),
@@ -125,7 +125,7 @@ def _wallets(result: Result) -> Table:
 def _claims(result: Result) -> Table:
     table = Table(title=f"Claims, in CNY; cap {yuan(CAP_MINOR)} a parcel", title_justify="left")
     for column in ("carrier", "waybill", "kind"):
-        table.add_column(column)
+        table.add_column(column, no_wrap=True)
     for column in ("value", "loss", "granted", "cap left", "awarded", "paid"):
         table.add_column(column, justify="right")
     for column in ("how", "state"):
@@ -145,11 +145,11 @@ def _claims(result: Result) -> Table:
         table.add_row(
             claim.carrier,
             claim.waybill,
-            claim.kind.lower(),
+            claim.kind.lower().replace("_", " "),
             *(yuan(amount) for amount in amounts),
             yuan(paid),
             how,
-            claim.state.lower(),
+            claim.state.lower().replace("_", " "),
         )
     return table
 

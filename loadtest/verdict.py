@@ -80,7 +80,8 @@ def accepted(court: Court) -> Differs:
             continue
         acknowledged = one.decision == "CANCELLED" and truth["cancel_acknowledged"]
         otherwise = truth["return_cause"] not in (None, "interception")
-        if not (acknowledged or truth["delivered_to_buyer_ms"] or otherwise):
+        delivered = truth["delivered_to_buyer_ms"] is not None and one.reason == "DELIVERED"
+        if not (acknowledged or delivered or otherwise):
             yield one.id, f"the carrier accepted, and the decision is {one.decision}"
 
 

@@ -9,7 +9,7 @@ from gateway.pb.turnback.v1 import intercept_service_pb2 as intercepts
 from loadtest.client import Client, millis
 from loadtest.evidence import Step
 
-BREAK_AFTER = 400  # events; then the stream is dropped and resumed from the last cursor
+BREAK_AFTER = 100  # events; then the stream is dropped and resumed from the last cursor
 RESUME_PAUSE_S = 0.1
 COLUMN = "EVENT_COLUMN_"
 
@@ -37,6 +37,7 @@ class Watcher:
         self._client = client
         self._cursor = ""
         self._task: asyncio.Task[None] | None = None
+        self._news = asyncio.Event()
         self.steps: list[Step] = []
         self.newest: dict[str, intercepts.Interception] = {}
         self.resumed = 0
@@ -54,7 +55,8 @@ class Watcher:
         try:
             async with asyncio.timeout(timeout_s):
                 while len(self.steps) < count:
-                    await asyncio.sleep(0.02)
+                    self._news.clear()
+                    await self._news.wait()
         except TimeoutError:
             return False
         return True
@@ -83,6 +85,7 @@ class Watcher:
 
     def _take(self, answer: intercepts.InterceptServiceWatchResponse) -> None:
         self.steps.append(step_of(answer.event))
+        self._news.set()
         shown = answer.interception
         known = self.newest.get(shown.id)
         if known is None or shown.version >= known.version:
