@@ -151,6 +151,7 @@ class Crowd:
         self.violations: list[tuple[str, str]] = []  # (point, what)
         self.up = asyncio.Event()
         self.point = ""
+        self.channels: tuple[str, ...] = ("sf", "zto")
         self.share = 1  # interceptions that each act begins with
         self._numbers = 0
         self._channel = grpc.aio.insecure_channel(fleet.grpc, options=QUICK)
@@ -191,7 +192,7 @@ class Crowd:
 
     # -- acts: what leads to the points -----------------------------------------------------
 
-    async def merchant(self) -> None:
+    async def merchant(self, top_up: int = TOP_UP) -> None:
         """A new merchant with everything it needs."""
         key = f"shop-{self._next()}"
         record = merchants.Merchant(
@@ -211,7 +212,7 @@ class Crowd:
                 version=version,
             )
             await self.ask(wire.SIGN, signed)
-        for channel in ("sf", "zto", BROKEN):
+        for channel in self.channels:
             service = merchants.WaybillService(carrier=channel, opened=True)
             opened = merchants.MerchantServiceSetWaybillServiceRequest(
                 merchant_id=key, waybill_service=service
@@ -220,23 +221,23 @@ class Crowd:
         paid = wallets.WalletServiceTopUpRequest(
             request_id=f"top-up-{key}",
             merchant_id=key,
-            amount=yuan(TOP_UP),
+            amount=yuan(top_up),
             external_reference=f"bank-{key}",
         )
         await self.ask(wire.TOP_UP, paid)
-        self.top_ups[key] += TOP_UP
+        self.top_ups[key] += top_up
         self.merchants.append(key)
 
     async def cohort(self, count: int = 0, kinds: Sequence[Kind] = KINDS) -> list[Case]:
         """Some interceptions at one time."""
         chosen = [kinds[(len(self.cases) + i) % len(kinds)] for i in range(count or self.share)]
-        made = [self._case(kind) for kind in chosen]
+        made = [self.case(kind) for kind in chosen]
         self.cases += made
         await self.simulation.ship([shipped(case, self.fleet) for case in made])
         await asyncio.gather(*(self.intercept(case) for case in made))
         return made
 
-    def _case(self, kind: Kind) -> Case:
+    def case(self, kind: Kind) -> Case:
         number = self._next()
         waybill = f"SF{7_000_000_000_000 + number}" if kind.channel == "sf" else f"{number:012}"
         merchant = self.chance.choice(self.merchants)
