@@ -43,25 +43,21 @@ def demo_command(
     """A merchant's day through every outcome; exit 0 only if every rule holds."""
     out = report.console(stderr=as_json)
     options = demo.Options(seed=seed, orders=orders, days=days, keep=keep)
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
         result = demo.run(options, out)
     except (FleetError, Restless) as error:
         print(f"turnback-load: {error}", file=sys.stderr)
         raise typer.Exit(EXIT_NOT_RUN) from None
-    except (KeyboardInterrupt, asyncio.CancelledError):
+    except KeyboardInterrupt:
         raise typer.Exit(128 + signal.SIGINT) from None
+    except asyncio.CancelledError:
+        raise typer.Exit(128 + signal.SIGTERM) from None
     if as_json:
         print(json.dumps(report.as_json(result), ensure_ascii=False, indent=2))
     else:
         report.show(result, out)
         print(report.last_line(result.rules), flush=True)
     raise typer.Exit(EXIT_BROKEN if result.violations else 0)
-
-
-def _interrupt(*_: object) -> None:
-    """SIGTERM as Ctrl-C: what was started is ended."""
-    signal.raise_signal(signal.SIGINT)
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Iterator
@@ -78,6 +79,9 @@ def run(options: Options, console: Console) -> Result:
 
 
 async def _run(options: Options, console: Console) -> Result:
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     day = load()
     day = sized(day, options.orders) if options.orders else day
     with _directory(options.keep) as directory:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -16,6 +17,7 @@ from loadtest.scenario import Day, clock_text
 
 LOGS_MAX = 3  # logs shown for the violations of one rule
 VIOLATIONS_MAX = 5
+LEAST_WIDTH = 112
 RUNNER_WIDTH = 150  # where there is no terminal to ask
 SHOWN = ("answer_lost", "lost", "returned")  # cases whose log is worth reading, best first
 LEDGER = (
@@ -43,6 +45,8 @@ def yuan(minor: int) -> str:
 
 
 def show(result: Result, out: Console) -> None:
+    if out.width < LEAST_WIDTH:
+        out.width = LEAST_WIDTH  # rather a wrapped line than an amount cut short
     for table in (_refused(result), _wallets(result), _claims(result), _exceptions(result)):
         out.print(table)
         out.print()
@@ -97,8 +101,12 @@ def as_json(result: Result) -> dict[str, Any]:
 # -- tables -------------------------------------------------------------------------------
 
 
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+
+
 def _refused(result: Result) -> Table:
-    table = Table(title="Not eligible: every unmet condition at once", title_justify="left")
+    table = _table("Not eligible: every unmet condition at once")
     for column in ("carrier", "waybill", "condition", "zh-CN", "en-US"):
         table.add_column(column)
     for asked in result.evidence.asked:
@@ -110,10 +118,10 @@ def _refused(result: Result) -> Table:
 
 
 def _wallets(result: Result) -> Table:
-    table = Table(title="Wallets, in CNY", title_justify="left")
+    table = _table("Wallets, in CNY")
     table.add_column("merchant")
     for column in ("available", "held", *(title for _, title in LEDGER)):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     titles = {merchant.id: merchant.title for merchant in result.day.merchants}
     for wallet in result.evidence.wallets:
         moved = result.ledger[wallet.merchant]
@@ -123,13 +131,13 @@ def _wallets(result: Result) -> Table:
 
 
 def _claims(result: Result) -> Table:
-    table = Table(title=f"Claims, in CNY; cap {yuan(CAP_MINOR)} a parcel", title_justify="left")
-    for column in ("carrier", "waybill", "kind"):
+    table = _table(f"Claims, in CNY; cap {yuan(CAP_MINOR)} a parcel")
+    for column in ("", "waybill", "kind"):
         table.add_column(column, no_wrap=True)
-    for column in ("value", "loss", "granted", "cap left", "awarded", "paid"):
-        table.add_column(column, justify="right")
-    for column in ("how", "state"):
-        table.add_column(column)
+    for column in ("value", "loss", "granted", "cap left", "awarded"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for column in ("paid", "state"):
+        table.add_column(column, no_wrap=True)
     claims = {claim.id: claim for claim in result.evidence.claims}
     filed = [(f, claims[f.claim]) for f in result.evidence.filings if f.claim in claims]
     truth = {(line["carrier"], line["waybill"]): line for line in result.evidence.truth}
@@ -140,15 +148,14 @@ def _claims(result: Result) -> Table:
         left = CAP_MINOR - spent[claim.waybill]
         spent[claim.waybill] += awarded
         amounts = (filing.value, filing.loss, granted, left, awarded)
-        paid = sum(award.paid for award in claim.awards)
+        paid = awarded == sum(award.paid for award in claim.awards)
         how = claim.awards[0].channel.lower() if claim.awards else ""
         table.add_row(
             claim.carrier,
             claim.waybill,
             claim.kind.lower().replace("_", " "),
             *(yuan(amount) for amount in amounts),
-            yuan(paid),
-            how,
+            how if paid else "unpaid",
             claim.state.lower().replace("_", " "),
         )
     return table
@@ -162,7 +169,7 @@ def _by_parcel(pair: tuple[Filing, Claim]) -> tuple[str, str, int]:
 
 
 def _exceptions(result: Result) -> Table:
-    table = Table(title="Exceptions: what needs a person", title_justify="left")
+    table = _table("Exceptions: what needs a person")
     table.add_column("kind")
     table.add_column("count", justify="right")
     table.add_column("waybills")
@@ -190,7 +197,7 @@ def _worth_reading(result: Result) -> Interception | None:
 
 def _log(one: Interception, day: Day) -> Table:
     title = f"Log of {one.id}: {one.carrier} {one.waybill}, fee {yuan(one.fee)}"
-    table = Table(title=title, title_justify="left")
+    table = _table(title)
     for column in ("when", "what", "actor", "cause", "evidence"):
         table.add_column(column, overflow="fold")
     for step in one.log:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from rich.columns import Columns
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -103,18 +104,25 @@ class Board:
     def _picture(self) -> Group:
         return Group(
             self._progress,
-            _table("decision", DECISIONS, self._count.decisions),
-            _table("state", STATES, self._count.states),
+            Columns(
+                (
+                    _table("decision", DECISIONS, self._count.decisions),
+                    _table("state", STATES, self._count.states),
+                )
+            ),
         )
 
 
-def _table(title: str, columns: tuple[str, ...], rows: Mapping[str, Counter[str]]) -> Table:
-    table = Table(title_justify="left", pad_edge=False)
+def _table(title: str, names: tuple[str, ...], counts: Mapping[str, Counter[str]]) -> Table:
+    """A row for each name, a column for each carrier."""
+    table = Table(pad_edge=False)
     table.add_column(title)
-    for column in columns:
-        table.add_column(column.replace("_", " ").lower(), justify="right")
-    for carrier in sorted(rows):
-        table.add_row(carrier, *(str(rows[carrier][column] or "·") for column in columns))
+    carriers = sorted(counts)
+    for carrier in carriers:
+        table.add_column(carrier, justify="right", min_width=4)
+    for name in names:
+        numbers = (str(counts[carrier][name] or "·") for carrier in carriers)
+        table.add_row(name.replace("_", " ").lower(), *numbers)
     return table
 
 
