@@ -75,12 +75,12 @@ ACTS: Mapping[str, Act] = {
     "SignAgreement": Crowd.merchant,
     "SetWaybillService": Crowd.merchant,
     "TopUp": Crowd.merchant,
-    "RegisterParcel": Crowd.cohort,
-    "MakeQuote": Crowd.cohort,
-    "CreateInterception": Crowd.cohort,
-    "Finish": Crowd.cohort,
-    "before_socket": Crowd.cohort,
-    "after_reply": Crowd.cohort,
+    "RegisterParcel": Crowd.one,
+    "MakeQuote": Crowd.one,
+    "CreateInterception": Crowd.one,
+    "Finish": Crowd.one,
+    "before_socket": Crowd.one,
+    "after_reply": Crowd.one,
     "CancelInterception": Crowd.withdrawal,
     "RecordTrack": Crowd.slow_quote,
     "Fumble": Crowd.poison,
@@ -426,7 +426,7 @@ def report(this: Run, times: int, as_json: bool) -> int:
         print(json.dumps(told, ensure_ascii=False))
     else:
         table = Table(
-            Column("point", no_wrap=True), "kills", "restarts", "created", "settled", "wrong"
+            Column("point", no_wrap=True), "kills", "starts", "created", "settled", "wrong"
         )
         for row in rows:
             note = row.point if row.kills >= times else f"{row.point} not reached"

@@ -310,6 +310,9 @@ class Crowd:
         await self.simulation.move(advance_ms=min(max(due, least_ms), most))
         await self.idle()
 
+    async def one(self) -> None:
+        await self.cohort(1)
+
     async def life(self) -> None:
         await self.cohort(max(2, self.share))
         for _ in range(3):
@@ -323,8 +326,8 @@ class Crowd:
         await self.step(MINUTE_MS)
 
     async def poison(self) -> None:
+        """No step of the clock: it would wait for the leases that such a job leaves."""
         await self.cohort(1, (POISON,))
-        await self.step(MINUTE_MS)
 
     # -- claims -----------------------------------------------------------------------------
 
