@@ -264,7 +264,7 @@ def report(bench: Bench, path: Path | None) -> None:
     for name, phases in (("gateway", bench.gateway), ("floor", bench.floor)):
         used = [phase.cpu_us for phase in phases]
         rate = sum(p.creates for p in phases) / sum(p.seconds for p in phases)
-        p50, p99 = (statistics.median(p.percentile(h) for p in phases) for h in (50, 99))
+        p50, p99 = (round(statistics.median(p.percentile(h) for p in phases), 1) for h in (50, 99))
         middle = round(statistics.median(used))
         table.add_row(name, *map(str, (middle, min(used), max(used), p50, p99, round(rate))))
         told[name] = {"cpu_us": middle, "p50_ms": p50, "p99_ms": p99, "per_second": rate}

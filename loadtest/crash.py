@@ -8,6 +8,7 @@ gateway holds is compared with what really happened at the carriers.
 
 import asyncio
 import json
+import os
 import signal
 import sqlite3
 import subprocess
@@ -109,8 +110,8 @@ class Target(Fleet):
     async def _start(
         self, name: str, program: str, arguments: Sequence[str], extra: Mapping[str, str]
     ) -> Json:
-        path = {"PYTHONPATH": str(self.directory)}
-        return await super()._start(name, program, arguments, {**extra, **path})
+        path = os.pathsep.join(filter(None, (str(self.directory), os.environ.get("PYTHONPATH"))))
+        return await super()._start(name, program, arguments, {**extra, "PYTHONPATH": path})
 
 
 @dataclass(slots=True)
