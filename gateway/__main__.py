@@ -52,7 +52,8 @@ class Gateway:
         self.clock = Clock(followed=bool(test and test.clock_url))
         self.metrics = telemetry.Metrics()
         points = FailPoints.parse((test.fail_point if test else None) or "")
-        self.store = Store(settings.store.path, self.clock, terms, points)
+        patience_s = settings.limits.intake_wait_ms / 1000
+        self.store = Store(settings.store.path, self.clock, terms, points, patience_s)
         self.store.batches.append(self.metrics.batch)
         self.runner = Runner(self.clock, lambda: str(uuid.uuid4()), self._observed)
         endpoints = dict(_endpoints(settings, adapters))
@@ -60,9 +61,11 @@ class Gateway:
         gates = dict(_gates(settings, adapters))
         self.pushes = Pushes(self.store, gates, points, self.metrics.push)
         self.worker.inbox = lambda: self.pushes.at_work
-        self.vitals = Vitals(self.store, self.worker, self.clock, self.metrics)
         shell = Shell(settings, terms, self.store, self.worker, self.clock, self.metrics)
         self.server = Server(shell)
+        self.vitals = Vitals(
+            self.store, self.worker, self.clock, self.metrics, self.server.ready
+        )
         self._follower: asyncio.Task[None] | None = None
         self._stops: list[Any] = []
 

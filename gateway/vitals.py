@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -15,17 +16,23 @@ from gateway.worker import Worker
 REFRESH_S = 5.0
 AUDIT_S = 300.0
 
+Ready = Callable[[bool], Awaitable[None]]
+
 log = structlog.get_logger("vitals")
 
 
 class Vitals:
     """Gauges of the money and of what waits for a person, read beside the work."""
 
-    def __init__(self, store: Store, worker: Worker, clock: Clock, metrics: Metrics) -> None:
+    def __init__(
+        self, store: Store, worker: Worker, clock: Clock, metrics: Metrics, ready: Ready
+    ) -> None:
         self._store = store
         self._worker = worker
         self._clock = clock
         self._metrics = metrics
+        self._ready = ready
+        self._well = True
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -41,6 +48,7 @@ class Vitals:
         audited = loop.time()
         while True:
             try:
+                await self._look()
                 await self.refresh()
                 if loop.time() - audited >= AUDIT_S:
                     audited = loop.time()
@@ -49,10 +57,18 @@ class Vitals:
                 log.warning("store not readable")
             await asyncio.sleep(REFRESH_S)
 
+    async def _look(self) -> None:
+        """Tell the health service when the store stops or begins to commit again."""
+        if self._well != self._store.healthy:
+            self._well = self._store.healthy
+            log.warning("store", healthy=self._well)
+            await self._ready(self._well)
+
     async def refresh(self) -> None:
         oldest = (await self._store.table("oldest_undecided"))[0]["at"]
         age = (self._clock.now() - oldest) / 1000 if oldest else 0
         self._metrics.oldest_undecided_seconds.set(age)
+        self._metrics.intake.set(self._store.waiting)
         held = await self._store.table("held_by_currency")
         self._metrics.held({row["currency"]: row["minor"] for row in held})
         kinds = await self._store.table("open_exceptions_by_kind")

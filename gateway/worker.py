@@ -220,6 +220,7 @@ class Worker:
         adapter, order = endpoint.adapter, work.order
         if order is None:
             return
+        asked_ms = self._clock.machine_ms()
         asked: Answer | None = None
         read: Answer | None = None
         if work.ask and adapter.query is not None:
@@ -229,7 +230,7 @@ class Worker:
         if adapter.track is not None:
             phone = order.sender.phone if order.sender is not None else ""
             read = await self._track(endpoint, work.waybills, phone)
-        await self._store.run(Observe(work.job, work.gen, work.subject, asked, read))
+        await self._store.run(Observe(work.job, work.gen, work.subject, asked, read, asked_ms))
 
     async def _track(
         self, endpoint: Endpoint, waybills: tuple[str, ...], phone: str
@@ -279,13 +280,13 @@ class Worker:
             task.add_done_callback(self._keep(parcel))
             return None
         answer = task.result()
-        return None if answer.verdict is Verdict.UNKNOWN else answer
+        return answer if answer.verdict is Verdict.RECEIVED else None
 
     def _keep(self, parcel: Parcel) -> Callable[[asyncio.Task[Answer]], None]:
         def keep(task: asyncio.Task[Answer]) -> None:
             if task.cancelled() or task.exception() is not None or not self._open:
                 return
-            if task.result().verdict is not Verdict.UNKNOWN:
+            if task.result().verdict is Verdict.RECEIVED:
                 self._launch(self._store.run(RecordTrack(parcel.id, task.result())))
 
         return keep

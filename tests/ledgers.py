@@ -87,7 +87,9 @@ class Desk:
     async def parcel(self, channel: str) -> str:
         self.numbers += 1
         waybill = f"SF{self.numbers:013d}" if channel == "sf" else f"7{self.numbers:013d}"
-        line = OrderLine("", "", f"o{self.numbers}", "1", 1, "shirt", "apparel", 1, 5000, 6000, 0)
+        line = OrderLine(
+            "", "", f"o{self.numbers}", "1", 1, False, "shirt", "apparel", 1, 5000, 6000, 0
+        )
         await self.store.run(
             RegisterParcel(
                 TENANT, SHOP, channel, channel, "a", waybill, Status.UNKNOWN, (line,), PEOPLE
@@ -106,7 +108,7 @@ class Desk:
         """Register, quote and create. Returns the interception's id."""
         waybill = waybill or await self.parcel(channel)
         read = Answer(V.RECEIVED, scans=(self.scan(waybill, at),))
-        quoted = await self.store.run(MakeQuote(TENANT, SHOP, channel, waybill, frozenset(), read))
+        quoted = await self.store.run(MakeQuote(TENANT, SHOP, channel, waybill, read))
         created = await self.store.run(
             CreateInterception(
                 TENANT, self._key(), SHOP, quoted.quote.id, "pa", "tk", slot, "clerk"
@@ -147,6 +149,10 @@ class Desk:
         work = await self.work(kind, ic)
         return await self.store.run(Finish(work.job, work.gen, ic, work.attempt, answer))
 
+    def machine_ms(self) -> int:
+        """Machine time, had it passed like business time."""
+        return self.clock.machine_ms() + self.clock.now() - START
+
     async def see(
         self, ic: str, *milestones: Milestone, asked: Answer | None = None, **of: Any
     ) -> Any:
@@ -155,7 +161,7 @@ class Desk:
         self.later(MINUTE_MS)
         scans = tuple(self.scan(self.waybills[ic], each, **of) for each in milestones)
         read = Answer(V.RECEIVED, scans=scans)
-        return await self.store.run(Observe(work.job, work.gen, ic, asked, read))
+        return await self.store.run(Observe(work.job, work.gen, ic, asked, read, self.machine_ms()))
 
     async def answer_claim(self, claim: str, kind: JobKind, answer: Answer) -> Any:
         work = await self.work(kind, claim)
@@ -184,7 +190,7 @@ class Desk:
 
     async def decide(self, claim: str, grant: int, actor: str = "officer") -> Any:
         return await self.store.run(
-            DecideClaim(TENANT, self._key(), claim, grant, "CNY", "", actor)
+            DecideClaim(TENANT, key := self._key(), claim, key, grant, "CNY", "", actor)
         )
 
     async def paid_offline(self, award: str) -> Any:

@@ -21,7 +21,7 @@ from gateway.domain.interception import (
     Movement,
     Request,
 )
-from gateway.domain.ledger import Move, Transfer, TransferKind, post
+from gateway.domain.ledger import Move, TransferKind, moved, post
 from gateway.domain.lifecycle import (
     schedule,
 )
@@ -278,6 +278,7 @@ class DecideClaim:
     tenant: str
     request_id: str
     claim: str
+    decision_key: str  # the decision's own name: told twice, it pays once
     grant_minor: int
     currency: str
     reason: str
@@ -304,29 +305,31 @@ class Decided:
 
 def decide_claim(book: Book, command: DecideClaim, env: Env, terms: Terms) -> Decided | No:
     key = f"{command.tenant}/{command.request_id}"
-    mark = fingerprint(command.claim, command.grant_minor, command.currency)
+    mark = fingerprint(command.claim, command.decision_key, command.grant_minor, command.currency)
     again = repeated(book.get(Request, key), "DecideClaim", mark)
     claim = book.get(Claim, command.claim)
     if isinstance(again, Replayed):
         return Decided(book.need(Claim, again.subject), None, None, True)
     if again is not None:
         return again
-    if claim is None:
+    if claim is None or claim.tenant != command.tenant:
         return Refusal(Why.CLAIM_UNKNOWN)
+    decision = f"person:{claim.id}:{command.decision_key}"
+    for award in book.of(Award, claim.id):
+        if award.decision_key == decision:
+            return Decided(claim, award, None, True)
     if claim.state not in LIVE:
         return Refusal(Why.CLAIM_NOT_OPEN)
     if command.currency and command.currency != claim.currency:
         return Refusal(Why.CURRENCY_DIFFERS, field="grant")
-    high = command.grant_minor > terms.policy.four_eyes_above_minor
+    # a person's decision is a part of its own: what was awarded before stands beside it
+    granted = command.grant_minor + sum(award.amount for award in book.of(Award, claim.id))
+    high = granted > terms.policy.four_eyes_above_minor
     if high and command.actor == claim.filed_by:
         return Refusal(Why.CLAIM_SAME_ACTOR)
     book.put(Request(key, "DecideClaim", mark, claim.id, env.now))
     if command.grant_minor == 0:
         return Decided(reject(book, claim, command.reason, env), None, None, False)
-    # a person's decision is a part of its own: what was awarded before stands beside it
-    before = sum(award.amount for award in book.of(Award, claim.id))
-    granted = before + command.grant_minor
-    decision = f"person:{command.tenant}:{command.request_id}"
     result = grant(book, claim, granted, decision, command.actor, env, terms)
     return result if result is not None else Refusal(Why.CLAIM_CAP_REACHED)
 
@@ -446,9 +449,9 @@ def settle_offline(book: Book, command: SettleOffline, env: Env, _: Terms) -> Aw
         return book.need(Award, again.subject)
     if again is not None:
         return again
-    if award is None:
+    if award is None or book.need(Claim, award.claim).tenant != command.tenant:
         return Refusal(Why.CLAIM_UNKNOWN, field="award_id")
-    paid = [book.get(Transfer, f"payout:{award.id}:{how}") for how in ("wallet", "offline")]
+    paid = [moved(book, f"payout:{award.id}:{how}") for how in ("wallet", "offline")]
     if any(paid):
         return Refusal(Why.CLAIM_NOT_OPEN, field="award_id")
     claim = book.need(Claim, award.claim)

@@ -135,8 +135,7 @@ def _unusable(
     if quote.used_by is not None:
         return Refusal(Why.QUOTE_USED, field="quote_id", subject=quote.used_by)
     parcel = book.need(Parcel, quote.parcel)
-    dropped = frozenset(quote.cancelled.split("\n"))
-    case = case_of(book, parcel, Status(quote.status), dropped, terms)
+    case = case_of(book, parcel, Status(quote.status), terms)
     if case is None:
         return Refusal(Why.CARRIER_NOT_CONFIGURED)
     failing = list(unmet(case))

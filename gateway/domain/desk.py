@@ -6,7 +6,7 @@ from gateway.domain.book import Book
 from gateway.domain.carrier import Answer, Case, Verdict
 from gateway.domain.claim import FAMILY, LIVE, Claim, ClaimState, Desk, grant, reject
 from gateway.domain.command import Env, No, Wants
-from gateway.domain.fees import Terms
+from gateway.domain.fees import DAY_MS, Terms
 from gateway.domain.interception import (
     Exceptional,
     ExceptionKind,
@@ -122,14 +122,26 @@ def _answered(book: Book, claim: Claim, job: Job, answer: Answer, env: Env, term
             book, claim, answer.grant_minor, decision, f"carrier:{claim.channel}", env, terms
         )
         if result is not None:
-            return result.claim
-        claim = book.need(Claim, claim.id)
-        return claim if claim.state not in LIVE else reject(book, claim, "CAP_REACHED", env)
+            claim = result.claim
+        elif claim.state is ClaimState.UNDER_REVIEW:
+            return reject(book, claim, "CAP_REACHED", env)
+        if claim.state is ClaimState.PARTLY_AWARDED:
+            return _more_to_come(book, claim, env, terms)
+        return claim
     if answer.verdict in (Verdict.REFUSED, Verdict.MISSED):
         return reject(book, claim, answer.reason.upper(), env)
     due = env.now + delay(ASK_DELAYS_MS, 8 + job.attempts)
     _ask_later(book, claim, JobKind.CLAIM_FOLLOW, due, job.attempts)
     return claim
+
+
+def _more_to_come(book: Book, claim: Claim, env: Env, terms: Terms) -> Claim:
+    """A carrier may grant the rest later; when the window is over, what it gave was all."""
+    if env.now < claim.filed_at + terms.contracts[claim.channel].claim_window_ms:
+        _ask_later(book, claim, JobKind.CLAIM_FOLLOW, env.now + DAY_MS, 0)
+        return claim
+    done = replace(claim, state=ClaimState.AWARDED, version=claim.version + 1)
+    return book.put(done)
 
 
 def _ask_later(book: Book, claim: Claim, kind: JobKind, due: int, attempts: int) -> None:

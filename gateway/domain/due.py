@@ -23,9 +23,9 @@ from gateway.domain.interception import (
     Movement,
     Outcome,
 )
-from gateway.domain.leasing import Work, finished, lease, lease_post, work_of
+from gateway.domain.leasing import Work, attempted, finished, lease, lease_post, work_of
 from gateway.domain.lifecycle import (
-    ATTEMPTS_MAX,
+    CRASHES_MAX,
     SEND_DELAYS_MS,
     delay,
     follow,
@@ -61,15 +61,10 @@ def fumble(book: Book, command: Fumble, env: Env, terms: Terms) -> Job | None:
     job = book.get(Job, command.job)
     if job is None or job.gen != command.gen or job.state is not JobState.LEASED:
         return None
-    if job.attempts < ATTEMPTS_MAX:
-        wait = delay(SEND_DELAYS_MS, job.attempts)
+    if job.crashes + 1 < CRASHES_MAX:  # the lease runs out, and counts this as a crash
+        wait = delay(SEND_DELAYS_MS, job.crashes)
         return book.put(replace(job, lease_until=env.machine_ms + wait))
-    ic = book.get(Interception, job.subject)
-    tenant = ic.tenant if ic is not None else ""
-    open_exception(
-        book, ExceptionKind.GIVEN_UP, job.subject, tenant, env, f"{job.kind} {command.detail}"
-    )
-    return book.put(replace(job, state=JobState.DEAD, owner="", lease_until=0))
+    return give_up(book, job, env, command.detail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +96,7 @@ def lease_due(book: Book, command: LeaseDue, env: Env, terms: Terms) -> list[Wor
             job = recover(book, job, env, terms)
         if f"{job.channel}/{job.account}" in command.busy or job.state is not JobState.WAIT:
             continue
-        if job.attempts >= ATTEMPTS_MAX and gone:
+        if job.crashes >= CRASHES_MAX and gone:
             give_up(book, job, env, "lease")
             continue
         work = LEASES[job.kind](book, job, env, terms)
@@ -115,7 +110,9 @@ def recover(book: Book, job: Job, env: Env, terms: Terms) -> Job:
     for attempt in book.of(Attempt, job.subject):
         if attempt.ended_at is None and attempt.kind == ATTEMPT_OF.get(job.kind):
             book.put(replace(attempt, ended_at=env.now, outcome=Outcome.LOST))
-    job = book.put(replace(job, state=JobState.WAIT, owner="", lease_until=0, due_at=env.now))
+    crashes = job.crashes + 1
+    waiting = replace(job, state=JobState.WAIT, owner="", lease_until=0, due_at=env.now)
+    job = book.put(replace(waiting, crashes=crashes))
     ic = book.get(Interception, job.subject)
     if ic is None:
         return job
@@ -175,8 +172,8 @@ def _withdraw(book: Book, job: Job, env: Env, terms: Terms) -> Work | None:
     if ic.cancel is Cancel.ASKED:
         ic = withdraw(book, ic, Cancel.SENT, env)
     job = lease(book, job, env)
-    attempt = Attempt(env.new_id(), ic.id, AttemptKind.CANCEL, job.gen, env.now, None, None)
-    return work_of(job, book.put(attempt).id, order_for(book, ic, adapter, terms))
+    attempt = book.put(attempted(ic, AttemptKind.CANCEL, job, env))
+    return work_of(job, attempt.id, order_for(book, ic, adapter, terms))
 
 
 def give_up(book: Book, job: Job, env: Env, detail: str) -> Job:

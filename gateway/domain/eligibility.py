@@ -1,5 +1,6 @@
 """Who may intercept what, and when: every unmet condition at once, in a fixed order."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -30,14 +31,11 @@ class Case:
     agreements: tuple[Agreement, ...]
     services: tuple[WaybillService, ...]
     interceptions: tuple[Interception, ...]
-    cancelled_orders: frozenset[str]
     contract: Contract
     terms: Terms
 
 
-def case_of(
-    book: Book, parcel: Parcel, status: Status, cancelled: frozenset[str], terms: Terms
-) -> Case | None:
+def case_of(book: Book, parcel: Parcel, status: Status, terms: Terms) -> Case | None:
     """None where the carrier or the merchant is not configured."""
     merchant = book.get(Merchant, parcel.merchant)
     contract = terms.contracts.get(parcel.channel)
@@ -51,7 +49,6 @@ def case_of(
         tuple(book.of(Agreement, merchant.id)),
         tuple(book.of(WaybillService, merchant.id)),
         tuple(book.of(Interception, parcel.id)),
-        cancelled,
         contract,
         terms,
     )
@@ -108,8 +105,17 @@ def _agreements(case: Case) -> Iterator[Refusal]:
         a.agreement: a.agreement_version for a in case.agreements if a.kind is AgreementKind.SERVICE
     }
     for agreement, version in case.terms.policy.agreements.items():
-        if signed.get(agreement, "") < version:
+        if _parts(signed.get(agreement, "")) < _parts(version):
             yield Refusal(Why.AGREEMENT_UNSIGNED, detail=f"{agreement} {version}")
+
+
+def _parts(version: str) -> list[tuple[int, str]]:
+    """A version as numbers and words, so that 10 is more than 9."""
+    return [
+        (int(part), "") if part.isascii() and part.isdigit() else (-1, part)
+        for part in re.split(r"([0-9]+)", version)
+        if part
+    ]
 
 
 def _borders(case: Case) -> Iterator[Refusal]:
@@ -138,7 +144,7 @@ def _box(case: Case) -> Iterator[Refusal]:
     if (
         case.terms.policy.merged is Merged.REFUSE_IF_OTHER_ORDER_OPEN
         and len(orders) > 1
-        and orders - case.cancelled_orders
+        and any(not line.cancelled for line in case.lines)
     ):
         yield Refusal(Why.OTHER_ORDER_OPEN)
 

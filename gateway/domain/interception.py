@@ -135,7 +135,7 @@ M = Movement
 MOVEMENTS: dict[Movement, frozenset[Movement]] = {
     M.NONE: frozenset({M.RETURNING, M.RETURNED, M.LOST, M.RETURN_FAILED, M.NOT_SHIPPED}),
     M.RETURNING: frozenset({M.RETURNED, M.LOST, M.RETURN_FAILED}),
-    M.LOST: frozenset({M.RETURNING, M.RETURNED, M.RETURN_FAILED}),  # found
+    M.LOST: frozenset({M.NONE, M.RETURNING, M.RETURNED, M.RETURN_FAILED}),  # found
     M.RETURNED: frozenset(),
     M.RETURN_FAILED: frozenset(),
     M.NOT_SHIPPED: frozenset(),
@@ -322,6 +322,7 @@ class Attempt:
     kind: AttemptKind
     gen: int
     started_at: int
+    started_ms: int  # the same in machine time: the in-flight bound counts from it
     ended_at: int | None
     outcome: Outcome | None
 
@@ -354,7 +355,8 @@ class Job:
     owner: str  # which process holds the lease
     lease_until: int  # machine time
     due_at: int  # business time
-    attempts: int
+    attempts: int  # without an end in between; the delay is a function of it
+    crashes: int  # leases that ran out, or broke our own code
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,7 +371,6 @@ class Quote:
     fee_minor: int
     cap_minor: int
     currency: str
-    cancelled: str  # the orders in the box that the caller says are cancelled, one a line
     created_at: int
     expires_at: int
     used_by: str | None

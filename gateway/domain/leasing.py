@@ -14,7 +14,7 @@ from gateway.domain.interception import (
     JobKind,
     JobState,
 )
-from gateway.domain.lifecycle import NEVER, order_for
+from gateway.domain.lifecycle import NEVER, at_rest, order_for
 
 LEASE_MS = 20_000  # above the carriers' total time-out, so that no lease ends under a live call
 
@@ -40,9 +40,15 @@ class Work:
 def lease_post(book: Book, ic: Interception, job: Job, env: Env, terms: Terms) -> Work:
     """Write the attempt, then let it be sent: never the other way round."""
     job = lease(book, job, env)
-    attempt = book.put(Attempt(env.new_id(), ic.id, AttemptKind.POST, job.gen, env.now, None, None))
+    attempt = book.put(attempted(ic, AttemptKind.POST, job, env))
     order = order_for(book, ic, terms.adapters[ic.channel], terms)
     return work_of(job, attempt.id, order)
+
+
+def attempted(ic: Interception, kind: AttemptKind, job: Job, env: Env) -> Attempt:
+    return Attempt(
+        env.new_id(), ic.id, kind, job.gen, env.now, env.machine_ms, ended_at=None, outcome=None
+    )
 
 
 def lease(book: Book, job: Job, env: Env) -> Job:
@@ -74,4 +80,4 @@ def work_of(job: Job, attempt: str = "", order: Order | None = None) -> Work:
 
 
 def finished(book: Book, job: Job) -> None:
-    book.put(replace(job, state=JobState.DONE, due_at=NEVER, owner="", lease_until=0, attempts=0))
+    book.put(at_rest(job))

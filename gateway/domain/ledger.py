@@ -114,6 +114,11 @@ class Move:
     cause: str
 
 
+def moved(book: Book, dedup: str) -> Transfer | None:
+    """The transfer this cause has made already."""
+    return next((row for row in book.all(Transfer) if row.dedup == dedup), None)
+
+
 def post(book: Book, move: Move, transfer_id: str, now: int) -> Transfer:
     """Write the transfer and the cached balances. The caller has decided that it may.
 

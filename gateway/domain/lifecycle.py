@@ -42,11 +42,15 @@ from gateway.domain.parcel import OrderLine, Person
 
 SYSTEM = "system"
 NEVER = 2**62  # a job that is due only when something pulls it
-ATTEMPTS_MAX = 5  # crashes of our own code on one job before a person looks
+CRASHES_MAX = 5  # of our own code on one job before a person looks
 SEND_DELAYS_MS = tuple(s * 1000 for s in (1, 2, 5, 10, 30, 60, 120, 300))
 ASK_DELAYS_MS = tuple(m * MINUTE_MS for m in (0.25, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 240, 360))
 FOLLOW_DELAY_MS = 12 * HOUR_MS
 LOST_DELAY_MS = DAY_MS
+
+
+# without our having stopped it: there is nothing left to withdraw
+ENDED_UNSTOPPED = frozenset({Decision.REFUSED, Decision.NEVER_SENT})
 
 
 def delay(delays: tuple[float, ...], attempts: int) -> int:
@@ -139,6 +143,10 @@ def move(
         now=env.now,
         **fields,
     )
+    if target in ENDED_UNSTOPPED and interception.cancel in (Cancel.ASKED, Cancel.SENT):
+        interception = withdraw(
+            book, interception, Cancel.DENIED, env, cause="already ended", evidence=evidence
+        )
     keep = terms.contracts[interception.channel].fee_on_cancel is OnCancel.KEEP
     for effect in effects:
         if effect is Effect.REFUND and keep:
@@ -290,6 +298,7 @@ def schedule(book: Book, kind: JobKind, subject: str, channel: str, account: str
                 0,
                 due,
                 0,
+                0,
             )
         )
     if found.state is JobState.LEASED:
@@ -297,6 +306,13 @@ def schedule(book: Book, kind: JobKind, subject: str, channel: str, account: str
     if found.state is JobState.WAIT:
         return book.put(replace(found, due_at=min(found.due_at, due)))
     return book.put(replace(found, state=JobState.WAIT, due_at=due, attempts=0))
+
+
+def at_rest(job: Job, state: JobState = JobState.DONE, due: int = NEVER, attempts: int = 0) -> Job:
+    """A job whose holder has ended it: free, and forgiven its crashes."""
+    return replace(
+        job, state=state, due_at=due, owner="", lease_until=0, attempts=attempts, crashes=0
+    )
 
 
 def follow(book: Book, interception: Interception, due: int) -> Job:

@@ -8,7 +8,7 @@ from gateway.domain.fees import Terms
 from gateway.domain.interception import (
     Request,
 )
-from gateway.domain.ledger import Move, Transfer, TransferKind, post
+from gateway.domain.ledger import Move, Transfer, TransferKind, moved, post
 from gateway.domain.parcel import (
     LINES_MAX,
     Agreement,
@@ -124,9 +124,9 @@ class TopUp:
             return Refusal(Why.WALLET_NOT_OPEN)
         if merchant.currency != self.currency:
             return Refusal(Why.CURRENCY_DIFFERS, field="amount")
-        if book.get(Transfer, self._dedup) is not None:
+        if moved(book, self._dedup) is not None:
             return Refusal(Why.REQUEST_ID_REUSED, field="external_reference")
-        moved = post(
+        made = post(
             book,
             Move(
                 kind=TransferKind.TOP_UP,
@@ -140,8 +140,8 @@ class TopUp:
             env.new_id(),
             env.now,
         )
-        book.put(Request(key, "TopUp", mark, moved.id, env.now))
-        return moved
+        book.put(Request(key, "TopUp", mark, made.id, env.now))
+        return made
 
 
 def top_up(book: Book, command: TopUp, env: Env, _: Terms) -> Transfer | Replayed | No:

@@ -100,6 +100,7 @@ class OrderLine:
     order_no: str
     line_no: str
     parcels: int  # how many parcels the order was split over
+    cancelled: bool  # the order is cancelled: the caller says so, and may say so later
     title: str
     category: str
     quantity: int

@@ -11,7 +11,6 @@ from gateway.domain.carrier import (
 from gateway.domain.command import Env, Wants
 from gateway.domain.fees import Terms
 from gateway.domain.interception import (
-    Decision,
     ExceptionKind,
     Inbox,
     InboxStatus,
@@ -25,7 +24,7 @@ from gateway.domain.parcel import (
     Alias,
     Parcel,
 )
-from gateway.domain.reading import READ_WITH, conclude
+from gateway.domain.reading import QUIET_MS, READ_WITH
 from gateway.domain.register import store_scans
 from gateway.domain.reply import CHILDREN
 
@@ -33,22 +32,21 @@ from gateway.domain.reply import CHILDREN
 def told(book: Book, delivery: Delivery, network: str, tier: Tier, env: Env, terms: Terms) -> bool:
     """Keep a push's scans and have the carrier asked. Returns whether we hold the parcel.
 
-    A push decides by itself only where the carrier can neither be queried nor tracked.
+    A push decides by itself only where the carrier can neither be queried nor tracked, and then
+    only when it has been quiet for a while: the set of its scans must be whole.
     """
     parcels = dict.fromkeys(parcel.id for parcel in _of_numbers(book, network, delivery.waybills))
     for key in parcels:
         parcel = book.need(Parcel, key)
         numbers = {parcel.waybill, *(alias.waybill for alias in book.of(Alias, parcel.id))}
         scans = tuple(scan for scan in delivery.scans if scan.waybill in numbers)
-        parcel = store_scans(book, parcel, scans, tier, env)
+        parcel = store_scans(book, parcel, scans, tier, env, asked=False)
         ic = latest(book.of(Interception, parcel.id))
         if ic is None or not ic.sent_at:
             continue
         adapter = terms.adapters[ic.channel]
-        if adapter.track is not None or adapter.query is not None:
-            follow(book, ic, env.now)
-        elif tier is Tier.T1 and ic.decision is not Decision.SENDING:
-            conclude(book, ic, parcel, None, env, terms)
+        askable = adapter.track is not None or adapter.query is not None
+        follow(book, ic, env.now if askable else env.now + QUIET_MS)
     return bool(parcels)
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from gateway.domain.book import Book
-from gateway.domain.carrier import Answer, Status, Tier
+from gateway.domain.carrier import Answer, Status, Tier, Verdict
 from gateway.domain.command import Env, No, Wants
 from gateway.domain.eligibility import case_of, fee_minor, unmet
 from gateway.domain.fees import Terms
@@ -28,7 +28,6 @@ class MakeQuote:
     merchant: str
     network: str
     waybill: str
-    cancelled_orders: frozenset[str]
     read: Answer | None  # a fresh tracking answer, if one was needed and came
     evidence: bool = False
 
@@ -57,12 +56,12 @@ def make_quote(book: Book, command: MakeQuote, env: Env, terms: Terms) -> Quoted
         return Refusals((Refusal(Why.RETURN_LEG if mine else Why.WAYBILL_NOT_YOURS),))
     if parcel is None or (parcel.tenant, parcel.merchant) != (command.tenant, command.merchant):
         return Refusals((Refusal(Why.WAYBILL_NOT_YOURS),))
-    if command.read is not None:
-        parcel = store_scans(book, parcel, command.read.scans, Tier.T1, env)
+    if command.read is not None and command.read.verdict is Verdict.RECEIVED:
+        parcel = store_scans(book, parcel, command.read.scans, Tier.T1, env, asked=True)
     status = status_now(parcel, terms, env.now)
     if status is Status.UNKNOWN:
         return Refusal(Why.STATUS_PENDING)
-    case = case_of(book, parcel, status, command.cancelled_orders, terms)
+    case = case_of(book, parcel, status, terms)
     if case is None:
         return Refusals((Refusal(Why.CARRIER_NOT_CONFIGURED),))
     failing = unmet(case)
@@ -80,7 +79,6 @@ def make_quote(book: Book, command: MakeQuote, env: Env, terms: Terms) -> Quoted
             fee_minor=fee,
             cap_minor=case.contract.cap_minor,
             currency=case.contract.currency,
-            cancelled="\n".join(sorted(command.cancelled_orders)),
             created_at=env.now,
             expires_at=env.now + terms.policy.quote_valid_ms,
             used_by=None,

@@ -16,7 +16,7 @@ from gateway.domain.carrier import (
 )
 from gateway.domain.claim import Claim, found
 from gateway.domain.command import Env, No, Wants
-from gateway.domain.fees import Terms, UnlistedNo
+from gateway.domain.fees import DAY_MS, Terms, UnlistedNo
 from gateway.domain.interception import (
     AT_CARRIER,
     MOVEMENTS,
@@ -43,6 +43,7 @@ from gateway.domain.lifecycle import (
     FOLLOW_DELAY_MS,
     LOST_DELAY_MS,
     NEVER,
+    at_rest,
     close_exception,
     delay,
     move,
@@ -64,10 +65,11 @@ from gateway.domain.parcel import (
     journey,
 )
 from gateway.domain.register import store_scans
-from gateway.domain.reply import CHILDREN, late, repeats, said_no
+from gateway.domain.reply import CHILDREN, late, repeats, said_no, why
 
 D, E, V = Decision, Event, Verdict
 SILENT = frozenset({V.UNKNOWN, V.BUSY, V.REFUSED})  # a reading that told nothing
+QUIET_MS = DAY_MS  # pushes of one event may be hours apart; none is known to be later
 READ_WITH = frozenset({Person, ScanRow, Alias, Interception, Incident, Claim})
 OTHER_CAUSES = frozenset({"ALREADY_INTERCEPTED", "RETURNED_OTHERWISE", "DELIVERED"})
 
@@ -81,6 +83,7 @@ class Observe:
     interception: str
     asked: Answer | None  # None: the carrier has no query, or it was not needed
     read: Answer | None  # None: the carrier has no tracking
+    asked_ms: int  # machine time when it was asked
     evidence: bool = True
 
     def wants(self) -> Wants:
@@ -99,12 +102,15 @@ def observe(book: Book, command: Observe, env: Env, terms: Terms) -> Interceptio
     parcel = book.need(Parcel, ic.parcel)
     answers = [answer for answer in (command.asked, command.read) if answer is not None]
     whole = all(answer.verdict not in SILENT for answer in answers)
+    if not answers:  # a carrier that only pushes: wait until it has been quiet
+        heard = [scan.arrived_at for scan in book.of(ScanRow, parcel.id)]
+        whole = env.now - max(heard, default=0) >= QUIET_MS
     if command.read is not None and command.read.verdict not in SILENT:
-        parcel = store_scans(book, parcel, command.read.scans, Tier.T1, env)
+        parcel = store_scans(book, parcel, command.read.scans, Tier.T1, env, asked=True)
     if any(answer.reason is Reason.WRONG_WAYBILL for answer in answers):
         open_exception(book, ExceptionKind.WRONG_WAYBILL, ic.id, ic.tenant, env)
     if whole and ic.decision is not D.SENDING:
-        ic = conclude(book, ic, parcel, command.asked, env, terms)
+        ic = conclude(book, ic, parcel, command.asked, env, terms, command.asked_ms)
     ic = overdue(book, ic, parcel, env, terms)
     if fenced:
         _rest(book, ic, job, whole, env)
@@ -112,12 +118,18 @@ def observe(book: Book, command: Observe, env: Env, terms: Terms) -> Interceptio
 
 
 def conclude(
-    book: Book, ic: Interception, parcel: Parcel, asked: Answer | None, env: Env, terms: Terms
+    book: Book,
+    ic: Interception,
+    parcel: Parcel,
+    asked: Answer | None,
+    env: Env,
+    terms: Terms,
+    asked_ms: int,
 ) -> Interception:
     """What the facts prove, applied to one interception."""
     here = journey(parcel, book.of(ScanRow, parcel.id))
     if ic.decision in UNDECIDED:
-        ic = _decide(book, ic, here, asked, env, terms)
+        ic = _decide(book, ic, here, asked, env, terms, asked_ms)
     if ic.decision in (D.REFUSED, D.NEVER_SENT) and _ours(ic, here):
         evidence = _scan_evidence(book, ic, here, env)
         ic = late(book, ic, evidence, env, terms, None)
@@ -134,6 +146,7 @@ def _decide(
     asked: Answer | None,
     env: Env,
     terms: Terms,
+    asked_ms: int,
 ) -> Interception:
     verdict = asked.verdict if asked is not None else None
     known = ic.decision is D.PROCESSING  # the carrier has confirmed that it has ours
@@ -156,17 +169,17 @@ def _decide(
         return move(book, ic, E.REFUSE, env, terms, cause=cause, evidence=evidence)
     if verdict is V.MISSED and known:
         evidence = _query_evidence(book, ic, asked, env)
-        cause = asked.reason.upper() if asked else ""
+        cause = why(asked) if asked else ""
         return move(book, ic, E.REFUSE, env, terms, cause=cause, evidence=evidence)
     if verdict is V.CANCELLED and known:
         return _query_cancelled(book, ic, asked, env, terms)
     if ic.decision is D.UNKNOWN:
-        return _absent(book, ic, asked, env, terms)
+        return _absent(book, ic, asked, env, terms, asked_ms)
     return ic
 
 
 def _absent(
-    book: Book, ic: Interception, asked: Answer | None, env: Env, terms: Terms
+    book: Book, ic: Interception, asked: Answer | None, env: Env, terms: Terms, asked_ms: int
 ) -> Interception:
     """A look that shows nothing: proof after the in-flight bound, or behind an unlisted no."""
     hold = terms.contracts[ic.channel].unlisted_no is UnlistedNo.HOLD
@@ -178,9 +191,9 @@ def _absent(
     if asked is None or asked.verdict is not V.ABSENT:
         return ic
     posts = [a for a in book.of(Attempt, ic.id) if a.kind is AttemptKind.POST]
-    last = max((a.started_at for a in posts), default=0)
+    last = max((a.started_ms for a in posts), default=0)
     live = any(a.ended_at is None for a in posts)
-    if live or env.now < last + terms.in_flight_bound_ms(ic.channel):
+    if live or asked_ms < last + terms.in_flight_bound_ms(ic.channel):
         return ic
     evidence = _query_evidence(book, ic, asked, env)
     for attempt in posts:
@@ -188,8 +201,12 @@ def _absent(
             book.put(replace(attempt, outcome=Outcome.ABSENT))
     if env.now >= ic.send_deadline:
         return move(book, ic, E.EXPIRE, env, terms, cause="NEVER_ARRIVED", evidence=evidence)
+    ic = move(book, ic, E.ABSENT, env, terms, evidence=evidence)
+    if ic.cancel in (Cancel.ASKED, Cancel.SENT):
+        ic = withdraw(book, ic, Cancel.DONE, env, cause="never arrived", evidence=evidence)
+        return move(book, ic, E.WITHDRAW, env, terms, cause="WITHDRAWN", evidence=evidence)
     schedule(book, JobKind.SUBMIT, ic.id, ic.channel, ic.account, env.now)
-    return move(book, ic, E.ABSENT, env, terms, evidence=evidence)
+    return ic
 
 
 def _query_cancelled(
@@ -233,7 +250,8 @@ def _follow_up(
     failed = asked is not None and asked.verdict is V.MISSED
     if target is Movement.NONE and failed and not here.returning_at:
         target, failure = Movement.RETURN_FAILED, "CARRIER"
-    if target is ic.movement or target is Movement.NONE:
+    found_again = ic.movement is Movement.LOST and here.end is End.OPEN
+    if target is ic.movement or (target is Movement.NONE and not found_again):
         return ic
     if target not in MOVEMENTS[ic.movement]:
         open_exception(
@@ -291,8 +309,8 @@ def overdue(book: Book, ic: Interception, parcel: Parcel, env: Env, terms: Terms
     if ic.decision not in UNDECIDED:
         close_exception(book, ExceptionKind.NO_EVIDENCE, ic.id, env)
     if ic.decision in PROMISED and ic.movement in (Movement.NONE, Movement.RETURNING):
-        scans = book.of(ScanRow, parcel.id)
-        last = max((scan.at for scan in scans), default=ic.promised_at)
+        told = [scan.at for scan in book.of(ScanRow, parcel.id) if scan.tier == Tier.T1]
+        last = max(told, default=ic.promised_at)
         quiet = env.now - max(last, ic.promised_at)
         if quiet >= terms.contracts[ic.channel].stale_after_ms:
             open_exception(book, ExceptionKind.STALE, ic.id, ic.tenant, env)
@@ -316,9 +334,7 @@ def _rest(book: Book, ic: Interception, job: Job, whole: bool, env: Env) -> None
     """When to ask again. A push that came during the reading asks at once."""
     pulled = job.due_at if job.due_at < NEVER else None
     if not following(ic) and pulled is None:
-        book.put(
-            replace(job, state=JobState.DONE, due_at=NEVER, owner="", lease_until=0, attempts=0)
-        )
+        book.put(at_rest(job))
         return
     wait = delay(ASK_DELAYS_MS, job.attempts - 1)
     attempts = job.attempts
@@ -326,6 +342,4 @@ def _rest(book: Book, ic: Interception, job: Job, whole: bool, env: Env) -> None
         wait = LOST_DELAY_MS if ic.movement is Movement.LOST else FOLLOW_DELAY_MS
         attempts = 0
     due = env.now + wait if pulled is None else pulled
-    book.put(
-        replace(job, state=JobState.WAIT, due_at=due, owner="", lease_until=0, attempts=attempts)
-    )
+    book.put(at_rest(job, JobState.WAIT, due, attempts))

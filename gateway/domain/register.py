@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from gateway.domain.book import Book
-from gateway.domain.carrier import Answer, Scan, Status, Tier
+from gateway.domain.carrier import Answer, Scan, Status, Tier, Verdict
 from gateway.domain.command import Env, No, Wants
 from gateway.domain.fees import Terms
 from gateway.domain.parcel import (
@@ -96,10 +96,19 @@ def _again(book: Book, command: RegisterParcel, found: Parcel) -> Parcel | No:
     """Registering the same parcel twice is one registration; other contents are refused."""
     if found.tenant != command.tenant or found.merchant != command.merchant:
         return Refusal(Why.WAYBILL_NOT_YOURS, field="waybill")
-    before = {replace(line, id="", parcel="") for line in book.of(OrderLine, found.id)}
-    if before != {replace(line, id="", parcel="") for line in command.lines}:
+    before = book.of(OrderLine, found.id)
+    if {_contents(line) for line in before} != {_contents(line) for line in command.lines}:
         return Refusal(Why.WAYBILL_REGISTERED, field="orders", subject=found.id)
+    now = {(line.order_no, line.line_no): line.cancelled for line in command.lines}
+    for line in before:
+        if line.cancelled != now[line.order_no, line.line_no]:
+            book.put(replace(line, cancelled=not line.cancelled))
     return found
+
+
+def _contents(line: OrderLine) -> OrderLine:
+    """What may not change any more once a parcel is registered."""
+    return replace(line, id="", parcel="", cancelled=False)
 
 
 def newest(book: Book, network: str, waybill: str) -> Parcel | None:
@@ -109,11 +118,15 @@ def newest(book: Book, network: str, waybill: str) -> Parcel | None:
 
 
 def store_scans(
-    book: Book, parcel: Parcel, scans: tuple[Scan, ...], tier: Tier, env: Env
+    book: Book, parcel: Parcel, scans: tuple[Scan, ...], tier: Tier, env: Env, *, asked: bool
 ) -> Parcel:
-    """Keep new scans; a scan told again by a better source takes the better tier."""
+    """Keep new scans; one told again by a better source is taken over whole from it.
+
+    `asked` where they are the answer to a tracking request: the parcel has been looked at.
+    Scans of a lesser tier take no room from better ones.
+    """
     people = book.of(Person, parcel.id)
-    known = len(book.of(ScanRow, parcel.id))
+    known = sum(1 for row in book.of(ScanRow, parcel.id) if row.tier <= tier)
     for scan in scans:
         row = scan_row(parcel, people, scan, tier, env.now)
         found = book.get(ScanRow, row.id)
@@ -121,18 +134,21 @@ def store_scans(
             known += 1
             book.put(row)
         elif found is not None and row.tier < found.tier:
-            book.put(replace(found, tier=row.tier))
+            book.put(replace(row, arrived_at=found.arrived_at))
         back = row.return_waybill
         if back and tier is Tier.T1 and back != parcel.waybill:
             key = f"{parcel.network}/{back}"
             if book.get(Alias, key) is None:
                 book.put(Alias(key, parcel.id, back))
     here = journey(parcel, book.of(ScanRow, parcel.id))
+    status = here.status
+    if asked and status is Status.UNKNOWN:
+        status = Status.NOT_PICKED_UP  # the carrier knows of no scan yet
     changed = replace(
         parcel,
-        status=here.status,
+        status=status,
         status_at=here.status_at,
-        read_at=env.now if tier is Tier.T1 else parcel.read_at,
+        read_at=env.now if asked else parcel.read_at,
     )
     return changed if changed == parcel else book.put(changed)
 
@@ -153,4 +169,6 @@ def record_track(book: Book, command: RecordTrack, env: Env, _: Terms) -> Parcel
     parcel = book.get(Parcel, command.parcel)
     if parcel is None:
         return Refusal(Why.PARCEL_UNKNOWN)
-    return store_scans(book, parcel, command.read.scans, Tier.T1, env)
+    if command.read.verdict is not Verdict.RECEIVED:
+        return parcel
+    return store_scans(book, parcel, command.read.scans, Tier.T1, env, asked=True)

@@ -35,8 +35,8 @@ from gateway.domain.interception import (
 )
 from gateway.domain.lifecycle import (
     ASK_DELAYS_MS,
-    NEVER,
     SEND_DELAYS_MS,
+    at_rest,
     delay,
     follow,
     move,
@@ -47,6 +47,7 @@ from gateway.domain.lifecycle import (
 )
 
 D, E, V = Decision, Event, Verdict
+CANCEL_ATTEMPTS_MAX = 10
 CHILDREN = frozenset({Job, Attempt, Evidence, Exceptional})
 
 
@@ -71,7 +72,7 @@ def finish(book: Book, command: Finish, env: Env, terms: Terms) -> Interception 
     job = book.need(Job, command.job)
     fenced = job.gen == command.gen and job.state is JobState.LEASED
     if fenced:
-        job = book.put(replace(job, state=JobState.DONE, due_at=NEVER, owner="", lease_until=0))
+        job = book.put(at_rest(job, attempts=job.attempts))
     answer = command.answer
     if attempt.ended_at is None:
         outcome = _outcome(answer)
@@ -86,6 +87,11 @@ def finish(book: Book, command: Finish, env: Env, terms: Terms) -> Interception 
         return _cancelled(book, ic, command, job, env, terms)
     ic = posted(book, ic, attempt, answer, env, terms)
     return _after_post(book, ic, job, env, terms)
+
+
+def why(answer: Answer) -> str:
+    """The reason in one word; a verdict that has none speaks for itself."""
+    return (answer.verdict if answer.reason is Reason.NONE else answer.reason).upper()
 
 
 def _outcome(answer: Answer) -> Outcome:
@@ -140,7 +146,7 @@ def _meaning(
     adapter, contract = terms.adapters[ic.channel], terms.contracts[ic.channel]
     override = contract.promise_on is Promise.REPLY
     promises = terms.promise_on(ic.channel) is Promise.REPLY
-    reason = answer.reason.upper()
+    reason = why(answer)
     match answer.verdict:
         case V.ACCEPTED:
             return (E.ACCEPT if promises else E.RECEIPT), ""
@@ -185,7 +191,8 @@ def _sent_before(book: Book, ic: Interception, attempt: Attempt) -> bool:
 
 def _after_post(book: Book, ic: Interception, job: Job, env: Env, terms: Terms) -> Interception:
     """What happens next: send again, ask how it stands, or nothing more."""
-    if ic.decision is D.QUEUED or (ic.decision is D.UNKNOWN and repeats(ic, env, terms)):
+    resend = ic.decision is D.QUEUED or (ic.decision is D.UNKNOWN and repeats(ic, env, terms))
+    if resend and job.state is not JobState.LEASED:
         due = env.now + delay(SEND_DELAYS_MS, job.attempts - 1)
         again = schedule(book, JobKind.SUBMIT, ic.id, ic.channel, ic.account, due)
         book.put(replace(again, attempts=job.attempts))
@@ -236,6 +243,9 @@ def _cancelled(
             ic = withdraw(
                 book, ic, Cancel.DENIED, env, cause=answer.reason.upper(), evidence=evidence
             )
+        case V.ABSENT if job.attempts >= CANCEL_ATTEMPTS_MAX:
+            # no such order may mean not yet: it is no answer, but there must be an end of asking
+            ic = withdraw(book, ic, Cancel.DENIED, env, cause="ABSENT", evidence=evidence)
         case _ if answer.verdict is V.BUSY or (operation is not None and operation.repeatable):
             ic = withdraw(book, ic, Cancel.ASKED, env, cause=answer.reason.upper())
             due = env.now + delay(SEND_DELAYS_MS, job.attempts - 1)

@@ -57,12 +57,17 @@ WHERE id = :id;
 
 -- name: insert_order_line
 INSERT INTO order_line (
-    id, parcel, order_no, line_no, parcels, title, category, quantity, paid_minor,
+    id, parcel, order_no, line_no, parcels, cancelled, title, category, quantity, paid_minor,
     declared_minor, list_minor
 ) VALUES (
-    :id, :parcel, :order_no, :line_no, :parcels, :title, :category, :quantity, :paid_minor,
+    :id, :parcel, :order_no, :line_no, :parcels, :cancelled, :title, :category, :quantity, :paid_minor,
     :declared_minor, :list_minor
 );
+
+-- name: update_order_line
+UPDATE order_line SET
+    cancelled = :cancelled
+WHERE id = :id;
 
 -- name: insert_person
 INSERT INTO person (
@@ -89,7 +94,8 @@ INSERT INTO scan (
 
 -- name: update_scan
 UPDATE scan SET
-    tier = :tier
+    at = :at, marked = :marked, place = :place, signer = :signer,
+    return_waybill = :return_waybill, cause = :cause, tier = :tier
 WHERE id = :id;
 
 -- name: insert_incident
@@ -101,10 +107,10 @@ INSERT INTO incident (
 
 -- name: insert_quote
 INSERT INTO quote (
-    id, tenant, merchant, parcel, channel, status, fee_minor, cap_minor, currency, cancelled, created_at,
+    id, tenant, merchant, parcel, channel, status, fee_minor, cap_minor, currency, created_at,
     expires_at, used_by
 ) VALUES (
-    :id, :tenant, :merchant, :parcel, :channel, :status, :fee_minor, :cap_minor, :currency, :cancelled,
+    :id, :tenant, :merchant, :parcel, :channel, :status, :fee_minor, :cap_minor, :currency,
     :created_at, :expires_at, :used_by
 );
 
@@ -136,9 +142,9 @@ WHERE id = :id AND version <= :version;
 
 -- name: insert_attempt
 INSERT INTO attempt (
-    id, interception, kind, gen, started_at, ended_at, outcome
+    id, interception, kind, gen, started_at, started_ms, ended_at, outcome
 ) VALUES (
-    :id, :interception, :kind, :gen, :started_at, :ended_at, :outcome
+    :id, :interception, :kind, :gen, :started_at, :started_ms, :ended_at, :outcome
 );
 
 -- name: update_attempt
@@ -177,16 +183,16 @@ INSERT INTO event (
 
 -- name: insert_job
 INSERT INTO job (
-    id, subject, kind, channel, account, state, gen, owner, lease_until, due_at, attempts
+    id, subject, kind, channel, account, state, gen, owner, lease_until, due_at, attempts, crashes
 ) VALUES (
     :id, :subject, :kind, :channel, :account, :state, :gen, :owner, :lease_until, :due_at,
-    :attempts
+    :attempts, :crashes
 );
 
 -- name: update_job
 UPDATE job SET
     state = :state, gen = :gen, owner = :owner, lease_until = :lease_until, due_at = :due_at,
-    attempts = :attempts
+    attempts = :attempts, crashes = :crashes
 WHERE id = :id;
 
 -- name: insert_exception
@@ -432,7 +438,7 @@ SELECT currency, SUM(balance) AS minor FROM account WHERE kind = 'HELD' GROUP BY
 -- name: open_exceptions_by_kind
 SELECT kind, COUNT(*) AS n FROM exception WHERE closed_at IS NULL GROUP BY kind;
 
--- Lists, newest first. A filter that is empty or 0 asks for any; the cursor is (time, id) of the
+-- Lists, newest first; exceptions oldest first. A filter that is empty or 0 asks for any; the cursor is (time, id) of the
 -- last row seen. Lists of values come as one text: ",A,B,".
 
 -- name: interceptions
@@ -442,7 +448,8 @@ SELECT interception.* FROM interception WHERE tenant = :tenant
     AND (:stands = '' OR :stands LIKE '%,' || decision || '/' || movement || ',%')
     AND (:decisions = '' OR :decisions LIKE '%,' || decision || ',%')
     AND (:moneys = '' OR :moneys LIKE '%,' || money || ',%')
-    AND (:waybill = '' OR waybill = :waybill)
+    AND (:waybill = '' OR waybill = :waybill
+        OR parcel IN (SELECT parcel FROM alias WHERE alias.waybill = :waybill))
     AND (:cancel_ticket = '' OR cancel_ticket = :cancel_ticket)
     AND (:order_no = '' OR EXISTS (SELECT 1 FROM order_line
         WHERE order_line.parcel = interception.parcel AND order_line.order_no = :order_no))
@@ -458,7 +465,8 @@ SELECT claim.* FROM claim WHERE tenant = :tenant
     AND (:channel = '' OR channel = :channel)
     AND (:states = '' OR :states LIKE '%,' || state || ',%')
     AND (:waybill = '' OR EXISTS (SELECT 1 FROM parcel
-        WHERE parcel.id = claim.parcel AND parcel.waybill = :waybill))
+        WHERE parcel.id = claim.parcel AND parcel.waybill = :waybill)
+        OR parcel IN (SELECT parcel FROM alias WHERE alias.waybill = :waybill))
     AND (:after = 0 OR filed_at >= :after)
     AND (:before = 0 OR filed_at < :before)
     AND (:cursor_at = 0 OR (filed_at, id) < (:cursor_at, :cursor_id))
@@ -496,8 +504,8 @@ SELECT exception.id, exception.kind, exception.detail, exception.opened_at,
     AND (:closed = 1 OR exception.closed_at IS NULL)
     AND (:after = 0 OR exception.opened_at >= :after)
     AND (:before = 0 OR exception.opened_at < :before)
-    AND (:cursor_at = 0 OR (exception.opened_at, exception.id) < (:cursor_at, :cursor_id))
-    ORDER BY exception.opened_at DESC, exception.id DESC LIMIT :limit;
+    AND (:cursor_at = 0 OR (exception.opened_at, exception.id) > (:cursor_at, :cursor_id))
+    ORDER BY exception.opened_at, exception.id LIMIT :limit;
 
 -- name: parcel_by_alias
 SELECT parcel.* FROM parcel JOIN alias ON alias.parcel = parcel.id

@@ -16,7 +16,7 @@ TABLES: tuple[tuple[type[Any], str, bool], ...] = (
     (parcel.Agreement, "agreement", True),
     (parcel.WaybillService, "waybill_service", True),
     (parcel.Parcel, "parcel", True),
-    (parcel.OrderLine, "order_line", False),
+    (parcel.OrderLine, "order_line", True),
     (parcel.Person, "person", False),
     (parcel.Alias, "alias", False),
     (parcel.ScanRow, "scan", True),

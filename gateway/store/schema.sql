@@ -59,6 +59,7 @@ CREATE TABLE order_line (
     order_no TEXT NOT NULL,
     line_no TEXT NOT NULL,
     parcels {int} NOT NULL CHECK (parcels > 0),
+    cancelled {int} NOT NULL CHECK (cancelled IN (0, 1)),
     title TEXT NOT NULL,
     category TEXT NOT NULL,
     quantity {int} NOT NULL CHECK (quantity > 0),
@@ -87,6 +88,7 @@ CREATE TABLE alias (
     waybill TEXT NOT NULL
 ) {end};
 CREATE INDEX alias_of_parcel ON alias (parcel);
+CREATE INDEX alias_by_number ON alias (waybill);
 
 CREATE TABLE scan (
     id TEXT PRIMARY KEY,
@@ -125,7 +127,6 @@ CREATE TABLE quote (
     fee_minor {int} NOT NULL CHECK (fee_minor >= 0),
     cap_minor {int} NOT NULL CHECK (cap_minor >= 0),
     currency TEXT NOT NULL,
-    cancelled TEXT NOT NULL,
     created_at {int} NOT NULL,
     expires_at {int} NOT NULL CHECK (expires_at > created_at),
     used_by TEXT UNIQUE
@@ -202,6 +203,7 @@ CREATE TABLE attempt (
     kind TEXT NOT NULL CHECK (kind IN ({attempt_kind})),
     gen {int} NOT NULL CHECK (gen > 0),
     started_at {int} NOT NULL,
+    started_ms {int} NOT NULL,
     ended_at {int},
     outcome TEXT CHECK (outcome IN ({outcome})),
     CHECK ((ended_at IS NULL) = (outcome IS NULL))
@@ -272,6 +274,7 @@ CREATE TABLE job (
     lease_until {int} NOT NULL,
     due_at {int} NOT NULL,
     attempts {int} NOT NULL CHECK (attempts >= 0),
+    crashes {int} NOT NULL CHECK (crashes >= 0),
     UNIQUE (kind, subject),
     CHECK ((state = 'leased') = (owner <> ''))
 ) {end};

@@ -50,7 +50,12 @@ class Store:
     """One SQLite file. Decisions are committed in batches; answers are read beside them."""
 
     def __init__(
-        self, path: Path, clock: Clock, terms: Terms, points: FailPoints | None = None
+        self,
+        path: Path,
+        clock: Clock,
+        terms: Terms,
+        points: FailPoints | None = None,
+        patience_s: float = 0.3,
     ) -> None:
         self._path = path
         self._clock = clock
@@ -62,7 +67,7 @@ class Store:
         self._builders: dict[tuple[type[Any], tuple[str, ...]], Builder] = {}
         self._db: sqlite3.Connection | None = None
         self._lock: IO[bytes] | None = None
-        self._writer = Writer(self._commit)
+        self._writer = Writer(self._commit, patience_s)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
         self._local = threading.local()
         self._open_readers: list[sqlite3.Connection] = []
@@ -115,6 +120,11 @@ class Store:
         except sqlite3.DatabaseError as error:
             raise StoreError(f"{self._path} cannot be used: {error}") from error
         self._db = db
+
+    @property
+    def waiting(self) -> int:
+        """Intake commands that wait for a commit."""
+        return self._writer.waiting
 
     # -- writing --------------------------------------------------------------------------
 

@@ -16,11 +16,14 @@ from gateway.domain.command import Command
 
 BATCH_MAX = 128
 QUEUE_MAX = 4_096  # intake commands waiting; more are shed
-INTAKE_WAIT_S = 0.3
 
 
 class Unavailable(Exception):
     """The store cannot take the command now; nothing was promised. Repeat with the same id."""
+
+
+class Overloaded(Unavailable):
+    """Shed for load; the store itself is well."""
 
 
 @dataclass(slots=True)
@@ -37,13 +40,14 @@ class Lanes:
     evidence: deque[Pending] = field(default_factory=deque)
     intake: dict[str, deque[Pending]] = field(default_factory=dict)
     waiting: int = 0
+    patience_s: float = 0.3  # of an intake command
 
     def add(self, pending: Pending) -> None:
         if pending.command.evidence:
             self.evidence.append(pending)
             return
         if self.waiting >= QUEUE_MAX:
-            raise Unavailable("too many commands are waiting")
+            raise Overloaded("too many commands are waiting")
         self.waiting += 1
         tenant = str(getattr(pending.command, "tenant", ""))
         self.intake.setdefault(tenant, deque()).append(pending)
@@ -62,8 +66,8 @@ class Lanes:
                     del self.intake[tenant]
                 if pending.future.done():
                     continue
-                if now - pending.since > INTAKE_WAIT_S:
-                    pending.future.set_exception(Unavailable("waited too long for a commit"))
+                if now - pending.since > self.patience_s:
+                    pending.future.set_exception(Overloaded("waited too long for a commit"))
                     continue
                 batch.append(pending)
                 if len(batch) == BATCH_MAX:
@@ -81,10 +85,10 @@ Commit = Callable[[list[Command]], list[Outcome]]
 class Writer:
     """One thread that commits, and the task that feeds it."""
 
-    def __init__(self, commit: Commit, linger_s: float = 0.001) -> None:
+    def __init__(self, commit: Commit, patience_s: float, linger_s: float = 0.001) -> None:
         self._commit = commit
         self._linger_s = linger_s
-        self._lanes = Lanes()
+        self._lanes = Lanes(patience_s=patience_s)
         self._wake = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
         self._task: asyncio.Task[None] | None = None
@@ -94,6 +98,10 @@ class Writer:
     def start(self) -> None:
         self._open = True
         self._task = asyncio.create_task(self._run(), name="store-writer")
+
+    @property
+    def waiting(self) -> int:
+        return self._lanes.waiting
 
     async def on_thread(self, work: Callable[..., Any], *args: Any) -> Any:
         """Run a piece of work on the writing thread, between two commits."""

@@ -47,7 +47,7 @@ from gateway.domain.interception import (
     JobState,
     Money,
 )
-from gateway.domain.leasing import Work
+from gateway.domain.leasing import LEASE_MS, Work
 from gateway.domain.ledger import Account, Transfer, TransferKind, available, wallet_ids
 from gateway.domain.lifecycle import follow
 from gateway.domain.merchant import SetWaybillService, TopUp, UpsertMerchant
@@ -94,7 +94,7 @@ MERCHANT_ROW = Merchant(
     currency="CNY",
     updated_at=0,
 )
-SHIRT = OrderLine("", "", "order-1", "1", 1, "shirt", "apparel", 1, 5_000, 0, 0)
+SHIRT = OrderLine("", "", "order-1", "1", 1, False, "shirt", "apparel", 1, 5_000, 0, 0)
 
 
 def person(role: str, name: str, city: str) -> Person:
@@ -144,7 +144,7 @@ class Stage:
 
     @property
     def env(self) -> Env:
-        return Env(self.now, self.machine_ms, self.new_id, "here")
+        return Env(self.now, self.now + self.machine_ms, self.new_id, "here")
 
     def do(self, command: Any) -> Any:
         return decide(self.book, command, self.env, self.terms)
@@ -178,9 +178,8 @@ class Stage:
         return quoted
 
     def quoting(self, **fields: Any) -> MakeQuote:
-        orders = frozenset(line.order_no for line in self.lines)
         network = self.adapter.network
-        asked = MakeQuote("platform", MERCHANT, network, self.waybill, orders, None)
+        asked = MakeQuote("platform", MERCHANT, network, self.waybill, None)
         return replace(asked, **fields)
 
     def creating(self, quote: str, *, slot: bool = True, **fields: Any) -> CreateInterception:
@@ -269,7 +268,9 @@ class Stage:
         return self.observe(work, asked, read)
 
     def observe(self, work: Work, asked: Answer | None, read: Answer | None) -> Interception:
-        seen: Interception = self.do(Observe(work.job, work.gen, work.subject, asked, read))
+        seen: Interception = self.do(
+            Observe(work.job, work.gen, work.subject, asked, read, work.lease_until - LEASE_MS)
+        )
         return seen
 
     def push(self, tier: Tier, *scans: Scan, event: str = "") -> InboxStatus:
@@ -334,7 +335,14 @@ class Stage:
     def award(self, claim: Claim, amount: int, **fields: Any) -> Any:
         self.number += 1
         command = DecideClaim(
-            "platform", f"decide-{self.number}", claim.id, amount, "CNY", "seen", "officer"
+            "platform",
+            f"decide-{self.number}",
+            claim.id,
+            f"decision-{self.number}",
+            amount,
+            "CNY",
+            "seen",
+            "officer",
         )
         return self.do(replace(command, **fields))
 
