@@ -10,8 +10,9 @@ from gateway.domain.refusal import Refusal, Why
 from gateway.pb.turnback.v1 import carrier_service_pb2 as pb
 from gateway.pb.turnback.v1 import types_pb2 as types
 from gateway.rpc import paging
+from gateway.rpc.awarding import PAYOUT, complaints
 from gateway.rpc.errors import refused
-from gateway.rpc.messages import PAYOUT, STATUS, Table, complaints, money, numbers
+from gateway.rpc.messages import STATUS, Table, money, numbers
 from gateway.rpc.shell import Call, Shell
 
 OPERATIONS: Table = {

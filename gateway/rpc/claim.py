@@ -7,16 +7,17 @@ from gateway.domain.carrier import ClaimKind
 from gateway.domain.claim import Award, Claim, FileClaim, Filed
 from gateway.domain.interception import Interception
 from gateway.domain.ledger import Transfer, TransferKind
+from gateway.domain.parcel import OrderLine
 from gateway.pb.turnback.v1 import claim_service_pb2 as pb
 from gateway.pb.turnback.v1 import types_pb2 as types
-from gateway.rpc import messages, paging
+from gateway.rpc import awarding, messages, paging
+from gateway.rpc.awarding import CLAIM_KIND, CLAIM_STATE, Limits, Payment
 from gateway.rpc.errors import granted, invalid, not_offered, not_yours, precondition
 from gateway.rpc.fields import minor
-from gateway.rpc.messages import Payment
 from gateway.rpc.shell import Call, Shell
 
-KIND = {number: ClaimKind(name) for name, number in messages.CLAIM_KIND.items()}
-STATE = {number: name for name, number in messages.CLAIM_STATE.items()}
+KIND = {number: ClaimKind(name) for name, number in CLAIM_KIND.items()}
+STATE = {number: name for name, number in CLAIM_STATE.items()}
 PROVEN = (pb.CLAIM_KIND_DAMAGED, pb.CLAIM_KIND_SHORTAGE)
 DESCRIPTION_MAX = 2_000
 PAYOUTS = (TransferKind.PAYOUT, TransferKind.SETTLE_OFFLINE)
@@ -111,13 +112,32 @@ async def own(shell: Shell, key: str, tenant: str) -> Claim:
 
 
 async def shown(shell: Shell, row: Claim) -> pb.Claim:
-    """A claim with its awards and what was paid of them."""
+    """A claim with its awards, what was paid of them, and the limits they come from."""
     store = shell.store
-    awards = await store.rows(Award, "awards_of_claim", claim=row.id)
-    paid = {award.id: payment for award in awards if (payment := await paid_of(shell, award))}
+    limits = await limits_of(shell, row)
+    mine = [award for award in limits.awards if award.claim == row.id]
+    paid = {award.id: payment for award in mine if (payment := await paid_of(shell, award))}
     found = await store.rows(Interception, "interception", id=row.interception)
     waybill = found[0].waybill if found else ""
-    return messages.claim(row, waybill, shell.terms, awards, paid)
+    return awarding.claim(limits, waybill, shell.terms, paid)
+
+
+async def limits_of(shell: Shell, row: Claim) -> Limits:
+    store = shell.store
+    lines = await store.rows(OrderLine, "lines_of_parcel", parcel=row.parcel)
+    line = [one for one in lines if (one.order_no, one.line_no) == (row.order_no, row.line_no)]
+    found = await store.rows(Interception, "interception", id=row.interception)
+    return Limits(
+        claim=row,
+        value_minor=sum(one.value_minor for one in line),
+        cap_minor=found[0].cap_minor if found else 0,
+        awards=await store.rows(Award, "awards_of_parcel", parcel=row.parcel),
+    )
+
+
+async def award_shown(shell: Shell, award: Award) -> pb.Award:
+    (row,) = await shell.store.rows(Claim, "claim", id=award.claim)
+    return awarding.award(award, await paid_of(shell, award), await limits_of(shell, row))
 
 
 async def paid_of(shell: Shell, award: Award) -> Payment | None:

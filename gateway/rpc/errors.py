@@ -19,7 +19,7 @@ from google.rpc import status_pb2
 
 from gateway.domain.refusal import TEXTS, Kind, Refusal, Refusals, Why
 from gateway.rpc.wording import words
-from gateway.store.writer import Unavailable
+from gateway.store.writer import Overloaded, Unavailable
 
 DOMAIN = "turnback.v1"
 VIOLATIONS_BYTES_MAX = 3_500  # clients take 8 KiB of metadata, and base64 makes a third more
@@ -115,16 +115,24 @@ def refused(unmet: Sequence[Refusal]) -> Failure:
         return Failure(Code.NOT_FOUND, first.why, details=_field(first))
     subject = SUBJECTS.get(first.why)
     metadata = {subject: first.subject} if subject and first.subject else {}
+    if text.kind is Kind.INVALID:
+        return invalid([(first.field, text.en)], first.why)
     if text.kind is not Kind.PRECONDITION:
         retry = RETRY_S if text.kind in (Kind.UNAVAILABLE, Kind.EXHAUSTED) else None
-        extra: tuple[Message, ...] = _field(first) if text.kind is Kind.INVALID else ()
+        extra: tuple[Message, ...] = ()
         if text.kind is Kind.EXHAUSTED:
             extra = (quota("limit", first.detail or text.en),)
         return Failure(CODES[text.kind], first.why, details=extra, retry_s=retry, metadata=metadata)
     several = len(ranked) > 1 and any(refusal.why in CONDITIONS for refusal in ranked)
     reason = Why.NOT_ELIGIBLE if several else first.why
+    all_ = dict.fromkeys(str(refusal.why) for refusal in ranked)
+    said = f"{TEXTS[Why.NOT_ELIGIBLE].en}: {', '.join(all_)}" if several else ""
     return Failure(
-        Code.FAILED_PRECONDITION, reason, details=(violations(ranked),), metadata=metadata
+        Code.FAILED_PRECONDITION,
+        reason,
+        text=said,
+        details=(violations(ranked),),
+        metadata=metadata,
     )
 
 
@@ -161,9 +169,14 @@ def precondition(reason: str, subject: str = "", **metadata: str) -> Failure:
     return Failure(Code.FAILED_PRECONDITION, reason, details=(failure,), metadata=metadata)
 
 
-def invalid(fields: Sequence[tuple[str, str]]) -> Failure:
-    """Wrong fields, by path."""
-    return Failure(Code.INVALID_ARGUMENT, "INVALID_FIELD", details=(_bad_request(fields),))
+def invalid(fields: Sequence[tuple[str, str]], reason: str = "INVALID_FIELD") -> Failure:
+    """Wrong fields, by path. What is said of them never holds what they hold."""
+    path, description = fields[0]
+    text = f"{path}: {description}" if path else description
+    if len(fields) > 1:
+        text += f" (and {len(fields) - 1} more)"
+    bad = _bad_request(fields)
+    return Failure(Code.INVALID_ARGUMENT, reason, text=text, details=(bad,))
 
 
 def _bad_request(fields: Sequence[tuple[str, str]]) -> details.BadRequest:
@@ -192,9 +205,8 @@ def not_offered(what: str) -> Failure:
     return Failure(Code.UNIMPLEMENTED, "NOT_OFFERED", text=what)
 
 
-def page_token() -> Failure:
-    fields = [("page_token", "not a token of this query")]
-    return Failure(Code.INVALID_ARGUMENT, "PAGE_TOKEN_INVALID", details=(_bad_request(fields),))
+def page_token(field: str = "page_token") -> Failure:
+    return invalid([(field, "not a token of this query")], "PAGE_TOKEN_INVALID")
 
 
 def unavailable(reason: str, retry_s: float = RETRY_S) -> Failure:
@@ -217,4 +229,4 @@ def broken(incident: str) -> Failure:
 
 def of_store(error: Unavailable) -> Failure:
     """The store did not take the command; the same request id may be sent again."""
-    return unavailable("STORE_UNAVAILABLE")
+    return unavailable("OVERLOADED" if isinstance(error, Overloaded) else "STORE_UNAVAILABLE")

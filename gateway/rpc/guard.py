@@ -58,6 +58,20 @@ class Guard:
         self._under_way = 0
         self._watches: Counter[str] = Counter()
         self.draining = asyncio.Event()
+        self._ended = asyncio.Event()
+
+    async def drained(self, timeout_s: float) -> None:
+        """Takes no more calls, and waits for those under way."""
+        self.draining.set()
+        self._left()
+        ended = asyncio.create_task(self._ended.wait())
+        await asyncio.wait({ended}, timeout=timeout_s)
+        ended.cancel()
+
+    def _left(self) -> None:
+        """A call has ended; after the last one of a server that drains, its end may come."""
+        if self.draining.is_set() and not self._under_way and not self._watches.total():
+            self._ended.set()
 
     def handler(self, method: MethodDescriptor, behaviour: Any) -> Any:
         """The gRPC handler of a method: it parses for itself, after it has asked who calls."""
@@ -74,10 +88,13 @@ class Guard:
             self._metrics.shed.inc()
             raise unavailable("OVERLOADED")
         self._under_way += 1
+        self._metrics.in_flight.inc()
         try:
             yield
         finally:
             self._under_way -= 1
+            self._metrics.in_flight.dec()
+            self._left()
 
     @contextmanager
     def watching(self, tenant: str) -> Any:
@@ -92,6 +109,7 @@ class Guard:
         finally:
             self._watches[tenant] -= 1
             self._metrics.watches.dec()
+            self._left()
 
     def failed(self, error: Exception) -> Failure:
         """What the caller is told of an error that nobody foresaw."""

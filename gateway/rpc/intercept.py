@@ -280,7 +280,7 @@ class InterceptService:
         text = request.cursor
         given = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1
         if not 0 <= given <= newest:
-            raise page_token()
+            raise page_token("cursor")
         return given
 
     async def _page(self, scope: Scope, position: int) -> list[tuple[int, EventRow]]:

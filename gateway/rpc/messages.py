@@ -10,10 +10,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc.error_details_pb2 import LocalizedMessage
 from google.type.money_pb2 import Money as WireMoney
 
-from gateway.domain.carrier import Action, ClaimKind, Milestone, Status
-from gateway.domain.claim import Award, Claim, ClaimState, Desk
+from gateway.domain.carrier import Action, Milestone, Status
 from gateway.domain.create import refund_advice
-from gateway.domain.fees import Payout, Terms
+from gateway.domain.fees import Terms
 from gateway.domain.interception import (
     Cancel,
     Decision,
@@ -31,8 +30,6 @@ from gateway.domain.ledger import Account, AccountKind, Transfer, TransferKind
 from gateway.domain.money import Money as Amount
 from gateway.domain.parcel import Incident, OrderLine, Parcel, ScanRow
 from gateway.domain.refusal import Refusal
-from gateway.pb.turnback.v1 import carrier_service_pb2 as carriers
-from gateway.pb.turnback.v1 import claim_service_pb2 as claims
 from gateway.pb.turnback.v1 import intercept_service_pb2 as intercepts
 from gateway.pb.turnback.v1 import operation_service_pb2 as operations
 from gateway.pb.turnback.v1 import types_pb2 as types
@@ -60,9 +57,6 @@ MOVEMENT = numbers(Movement, intercepts.Movement, "MOVEMENT")
 MONEY = numbers(Money, intercepts.MoneyState, "MONEY_STATE")
 CANCEL = numbers(Cancel, intercepts.CancelState, "CANCEL_STATE")
 STATE = numbers(State, intercepts.InterceptionState, "INTERCEPTION_STATE")
-CLAIM_KIND = numbers(ClaimKind, claims.ClaimKind, "CLAIM_KIND")
-CLAIM_STATE = numbers(ClaimState, claims.ClaimState, "CLAIM_STATE")
-PAYOUT = numbers(Payout, carriers.PayoutChannel, "PAYOUT_CHANNEL")
 EXCEPTION = numbers(ExceptionKind, operations.ExceptionKind, "EXCEPTION_KIND")
 ENTRY = numbers(TransferKind, wallets.EntryKind, "ENTRY_KIND")
 ACCOUNT = numbers(AccountKind, wallets.Account, "ACCOUNT")
@@ -73,10 +67,6 @@ ADVICE: Table = dict(intercepts.RefundAdvice.items())
 COLUMN: Table = dict(intercepts.EventColumn.items())
 INCIDENT: Table = dict(types.IncidentKind.items())
 SOURCE: Table = dict(types.IncidentSource.items())
-REVIEWER: Mapping[Desk, Any] = {
-    Desk.CARRIER: claims.CLAIM_REVIEWER_CARRIER,
-    Desk.OPERATOR: claims.CLAIM_REVIEWER_OPERATOR,
-}
 
 
 def time(ms: int) -> Timestamp | None:
@@ -125,7 +115,8 @@ def orders(lines: Sequence[OrderLine], currency: str) -> list[types.Order]:
     found: dict[str, types.Order] = {}
     for row in lines:
         order = found.setdefault(
-            row.order_no, types.Order(order_no=row.order_no, parcel_count=row.parcels)
+            row.order_no,
+            types.Order(order_no=row.order_no, parcel_count=row.parcels, cancelled=row.cancelled),
         )
         line = order.lines.add(
             line_no=row.line_no, title=row.title, category=row.category, quantity=row.quantity
@@ -342,92 +333,6 @@ def quote(
         expires_at=time(row.expires_at),
         price_locked_until=time(row.expires_at),
     )
-
-
-# -- claims -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Payment:
-    """How much of an award has been paid, when, and under which reference."""
-
-    minor: int
-    at: int
-    reference: str
-
-
-def award(row: Award, paid: Payment | None) -> claims.Award:
-    message = claims.Award(
-        id=row.id,
-        amount=money(row.amount, row.currency),
-        decision_key=row.decision_key,
-        awarded_at=time(row.at),
-        channel=PAYOUT[row.channel],
-        actor=row.actor,
-    )
-    if paid is not None:
-        message.paid = paid.minor >= row.amount
-        message.paid_amount.CopyFrom(money(paid.minor, row.currency))
-        message.paid_reference = paid.reference
-        at = time(paid.at)
-        if at is not None:
-            message.paid_at.CopyFrom(at)
-    return message
-
-
-def claim(
-    row: Claim,
-    waybill: str,
-    terms: Terms,
-    awards: Sequence[Award] = (),
-    paid: Mapping[str, Payment] | None = None,
-) -> claims.Claim:
-    paid = paid or {}
-    total = sum(a.amount for a in awards)
-    paid_minor = sum(p.minor for p in paid.values())
-    contract = terms.contracts.get(row.channel)
-    return claims.Claim(
-        id=row.id,
-        interception_id=row.interception,
-        parcel_id=row.parcel,
-        merchant_id=short(row.merchant),
-        carrier=row.channel,
-        waybill=waybill,
-        kind=CLAIM_KIND[row.kind],
-        order_no=row.order_no,
-        line_no=row.line_no,
-        loss=money(row.loss_minor, row.currency),
-        description=row.description,
-        state=CLAIM_STATE[row.state],
-        reviewer=REVIEWER[row.desk],
-        carrier_reference=row.reference,
-        awards=[award(a, paid.get(a.id)) for a in awards],
-        awarded=money(total, row.currency),
-        paid=money(paid_minor, row.currency),
-        payout=PAYOUT[contract.payout] if contract else carriers.PAYOUT_CHANNEL_UNSPECIFIED,
-        paid_in_full=bool(awards) and paid_minor >= total,
-        decided_reason=row.reason if row.decided_at or row.state is ClaimState.VOID else "",
-        decided_messages=spoken(row.reason),
-        complaint_channels=complaints(row.channel, terms),
-        filed_at=time(row.filed_at),
-        decided_at=time(row.decided_at),
-        version=row.version,
-    )
-
-
-KINDS: Table = {
-    "hotline": carriers.COMPLAINT_CHANNEL_KIND_PHONE,
-    "phone": carriers.COMPLAINT_CHANNEL_KIND_PHONE,
-    "group": carriers.COMPLAINT_CHANNEL_KIND_GROUP,
-    "email": carriers.COMPLAINT_CHANNEL_KIND_EMAIL,
-    "web": carriers.COMPLAINT_CHANNEL_KIND_WEB,
-}
-
-
-def complaints(channel: str, terms: Terms) -> list[carriers.ComplaintChannel]:
-    contract, adapter = terms.contracts.get(channel), terms.adapters.get(channel)
-    found = (*(contract.complaints if contract else ()), *(adapter.complaints if adapter else ()))
-    return [carriers.ComplaintChannel(kind=KINDS.get(c.kind, 0), address=c.address) for c in found]
 
 
 # -- money --------------------------------------------------------------------------------

@@ -4,15 +4,13 @@ import asyncio
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
-from grpc import StatusCode
 
 from gateway.domain.claim import Award, Decided, SettleOffline
 from gateway.domain.claim import DecideClaim as Decide
 from gateway.domain.interception import Request
-from gateway.domain.refusal import Refusal, Why
 from gateway.pb.turnback.v1 import operation_service_pb2 as pb
 from gateway.rpc import claim, messages, paging
-from gateway.rpc.errors import Failure, granted, invalid, not_offered, not_yours, precondition
+from gateway.rpc.errors import granted, invalid, not_offered, not_yours, precondition
 from gateway.rpc.fields import minor
 from gateway.rpc.shell import Call, Shell
 from gateway.store.audit import RULES, Finding
@@ -83,32 +81,29 @@ class OperationService:
         row = await claim.own(self._shell, request.claim_id, tenant)
         command = Decide(
             tenant=tenant,
-            request_id=decision(request) if awards else request.request_id,
+            request_id=request.request_id,
             claim=row.id,
+            decision_key=request.decision_key,
             grant_minor=minor(request.granted) if awards else 0,
             currency=request.granted.currency_code,
             reason=request.note,
             actor=call.caller.actor,
         )
-        result: Any = await self._shell.store.run(command)
-        if awards and isinstance(result, Refusal) and result.why is Why.REQUEST_ID_REUSED:
-            raise Failure(StatusCode.ALREADY_EXISTS, "DECISION_KEY_REUSED")
-        decided: Decided = granted(result)
+        decided: Decided = granted(await self._shell.store.run(command))
         response = pb.OperationServiceDecideClaimResponse(
             claim=await claim.shown(self._shell, decided.claim), replayed=decided.replayed
         )
         award = decided.award
         if award is None and awards:
-            award = await self._award_of(command, row.id)
+            award = await self._award_of(row.id, request.decision_key)
         if award is not None:
-            paid = await claim.paid_of(self._shell, award)
-            response.award.CopyFrom(messages.award(award, paid))
+            response.award.CopyFrom(await claim.award_shown(self._shell, award))
         return response
 
-    async def _award_of(self, command: Decide, claim_id: str) -> Award | None:
+    async def _award_of(self, claim_id: str, decision_key: str) -> Award | None:
         """The award that a decision made before."""
         awards = await self._shell.store.rows(Award, "awards_of_claim", claim=claim_id)
-        key = f"person:{command.tenant}:{command.request_id}"
+        key = f"person:{claim_id}:{decision_key}"
         return next((award for award in awards if award.decision_key == key), None)
 
     async def RecordOfflineSettlement(
@@ -135,10 +130,9 @@ class OperationService:
             actor=call.caller.actor,
         )
         settled: Award = granted(await self._shell.store.run(command))
-        paid = await claim.paid_of(self._shell, settled)
         return pb.OperationServiceRecordOfflineSettlementResponse(
             claim=await claim.shown(self._shell, row),
-            award=messages.award(settled, paid),
+            award=await claim.award_shown(self._shell, settled),
             replayed=replayed,
         )
 
@@ -207,14 +201,6 @@ def checked(name: str, title: str, finding: Finding | None, most: int) -> pb.Aud
         violation_count=finding.count if finding else 0,
         rows=[pb.AuditRow(values={"id": key, "fault": fault}) for key, fault in shown],
     )
-
-
-def decision(request: pb.OperationServiceDecideClaimRequest) -> str:
-    """The idempotency key of an award is the carrier's decision: told twice, it pays once.
-
-    A space parts it, so that no client's request id is ever the same.
-    """
-    return f"decision {request.claim_id} {request.decision_key}"
 
 
 def seconds(value: Duration) -> float:

@@ -14,7 +14,7 @@ from gateway.pb.turnback.v1 import intercept_service_pb2 as pb
 from gateway.pb.turnback.v1 import types_pb2 as types
 from gateway.rpc import messages
 from gateway.rpc.errors import Failure, granted, invalid, refused, unavailable
-from gateway.rpc.registration import cancelled, network_of, register
+from gateway.rpc.registration import network_of, register
 from gateway.rpc.shell import Call, Shell
 from gateway.store.sqlite import Store
 
@@ -90,7 +90,6 @@ class Quoting:
                 merchant=merchant,
                 network=adapter.network,
                 waybill=key.waybill,
-                cancelled_orders=cancelled(given) if given else frozenset(),
                 read=read,
             )
         )
@@ -145,7 +144,7 @@ class Quoting:
             shown.actions.append(redirect())
         adapter = self._shell.terms.adapters[parcel.channel]
         shown.status_declared = adapter.track is None
-        at = messages.time(parcel.registered_at if adapter.track is None else parcel.read_at)
+        at = messages.time(parcel.registered_at if adapter.track is None else parcel.status_at)
         if at is not None:
             shown.status_at.CopyFrom(at)
         return shown

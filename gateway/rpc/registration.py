@@ -63,11 +63,6 @@ def account_of(channel: str, asked: str, caller: Caller, settings: Settings) -> 
     raise refused((Refusal(Why.CARRIER_NOT_CONFIGURED, field="account"),))
 
 
-def cancelled(given: types.ParcelRegistration) -> frozenset[str]:
-    """The orders in the box whose buyers have cancelled them."""
-    return frozenset(order.order_no for order in given.orders if order.cancelled)
-
-
 def network_of(channel: str, terms: Terms) -> Adapter | None:
     return terms.adapters.get(channel) if channel in terms.contracts else None
 
@@ -107,6 +102,7 @@ def _lines(given: types.ParcelRegistration) -> Iterator[OrderLine]:
                 order_no=order.order_no,
                 line_no=line.line_no,
                 parcels=max(1, order.parcel_count),
+                cancelled=order.cancelled,
                 title=line.title,
                 category=line.category,
                 quantity=line.quantity,

@@ -46,6 +46,7 @@ PING_MS = 60_000  # how often we ask whether a silent client is still there
 PING_ANSWER_MS = 20_000
 PING_LEAST_MS = 20_000  # clients that ping more often are sent away
 PING_STRIKES = 3
+LAST_WORDS_S = 0.5  # for answers that are on their way when the last call has ended
 HARD_FACTOR = 4  # of the concurrency limit: above it the library refuses without an answer of ours
 
 # What clients should use: repeat what is safe to repeat, and nothing else.
@@ -110,6 +111,7 @@ class Server:
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         services = self._services(shell)
+        self._names = tuple(services)
         self._server.add_generic_rpc_handlers(tuple(self._handlers(services)))
         if shell.settings.grpc.reflection:
             names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
@@ -155,18 +157,21 @@ class Server:
         except (RuntimeError, OSError) as error:
             raise ConfigError([f"grpc: cannot listen on {address}"]) from error
         await self._server.start()
+        await self.ready(True)
         return self.port
 
     async def ready(self, serving: bool) -> None:
-        """What the health service says."""
+        """What the health service says, of the server and of each of its services."""
         states = health_pb2.HealthCheckResponse
-        await self._health.set("", states.SERVING if serving else states.NOT_SERVING)
+        for name in ("", *self._names):
+            await self._health.set(name, states.SERVING if serving else states.NOT_SERVING)
 
     async def drain(self, grace_s: float) -> None:
         """Takes no more calls, lets those under way end, and what they started as well."""
         await self._health.enter_graceful_shutdown()
-        self._guard.draining.set()
         started = asyncio.get_running_loop().time()
-        await self._server.stop(grace_s)
+        await self._guard.drained(grace_s)
+        # health watches and silent connections keep nobody: their last words need a moment
+        await self._server.stop(LAST_WORDS_S)
         left = grace_s - (asyncio.get_running_loop().time() - started)
         await self.errands.drain(max(0.0, left))
