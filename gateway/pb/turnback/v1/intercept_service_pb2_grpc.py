@@ -132,14 +132,16 @@ class InterceptServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListEvents(self, request, context):
-        """The log of one interception: every step with its time, actor, cause and evidence, oldest first.
+        """The log of one interception: every step with its time, actor, cause and evidence, oldest first. Within one
+        moment a cause stands above its effect: scan, answer, evidence; the change; its money; what was sent then.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Watch(self, request, context):
-        """Events as they are committed, each exactly once per cursor: resume with the last cursor seen.
+        """Changes of columns as they are committed, each exactly once per cursor: resume with the last cursor seen.
+        Notes are in ListEvents only.
         Ends with UNAVAILABLE when the gateway drains, and may end at any time: resume.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

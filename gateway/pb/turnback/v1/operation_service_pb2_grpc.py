@@ -93,16 +93,17 @@ class OperationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DecideClaim(self, request, context):
-        """Records what the carrier decided about a claim. Partial awards have decision keys of their own.
-        Refusals: CLAIM_NOT_OPEN, PARCEL_FOUND, CLAIM_SAME_ACTOR, CLAIM_CAP_REACHED, DECISION_KEY_REUSED.
+        """Records what the carrier decided about a claim. Partial awards have decision keys of their own. A decision told
+        twice pays once: its key again, in whatever request, answers the award it made, `replayed`.
+        Refusals: CLAIM_NOT_OPEN, CLAIM_SAME_ACTOR, CLAIM_CAP_REACHED, CURRENCY_DIFFERS. QUESTION: NOT_OFFERED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RecordOfflineSettlement(self, request, context):
-        """Records that the carrier paid the merchant: the pay-out of a decided award, or, without one, award and
-        pay-out at once, under the same limits. Refusals: EXCEEDS_AWARD, CLAIM_CAP_REACHED.
+        """Records that the carrier paid the merchant: the pay-out of a decided award, whole. Settling a part of one, or
+        a claim that is not decided, is NOT_OFFERED. Refusals: EXCEEDS_AWARD, CURRENCY_DIFFERS, CLAIM_NOT_OPEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
