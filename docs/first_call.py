@@ -4,6 +4,7 @@ Needs the simulator and the gateway of docs/turnback.toml; README says how to st
 """
 
 import json
+import os
 import sys
 import time
 import urllib.request
@@ -19,8 +20,8 @@ from gateway.pb.turnback.v1 import types_pb2 as types
 from gateway.pb.turnback.v1 import wallet_service_pb2 as wallet
 from gateway.pb.turnback.v1 import wallet_service_pb2_grpc as wallet_grpc
 
-CONTROL = "http://127.0.0.1:8702"
-GATEWAY = "127.0.0.1:50051"
+CONTROL = os.environ.get("CONTROL", "http://127.0.0.1:8702")
+GATEWAY = os.environ.get("GATEWAY", "127.0.0.1:50051")
 SENDER = {
     "name": "林溪文具",
     "phone": "19900000001",
@@ -115,7 +116,9 @@ def main() -> None:
             sender=types.Contact(**SENDER),
             receiver=types.Contact(**RECEIVER),
         )
-        asked = intercept.InterceptServiceQuoteRequest(merchant_id="linxi", registration=registration)
+        asked = intercept.InterceptServiceQuoteRequest(
+            merchant_id="linxi", registration=registration
+        )
         quote = interceptions.Quote(asked, metadata=me).quote
         back = quote.actions[0]
         for condition in back.unmet:

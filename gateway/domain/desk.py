@@ -26,6 +26,7 @@ from gateway.domain.parcel import (
     Parcel,
     Person,
 )
+from gateway.domain.reply import why
 
 CLAIM_ATTEMPTS_MAX = 12  # then a person files it through the carrier's complaint channels
 
@@ -129,7 +130,7 @@ def _answered(book: Book, claim: Claim, job: Job, answer: Answer, env: Env, term
             return _more_to_come(book, claim, env, terms)
         return claim
     if answer.verdict in (Verdict.REFUSED, Verdict.MISSED):
-        return reject(book, claim, answer.reason.upper(), env)
+        return reject(book, claim, why(answer), env)
     due = env.now + delay(ASK_DELAYS_MS, 8 + job.attempts)
     _ask_later(book, claim, JobKind.CLAIM_FOLLOW, due, job.attempts)
     return claim
@@ -158,7 +159,7 @@ def _to_operator(book: Book, claim: Claim, answer: Answer, env: Env) -> Claim:
             claim,
             state=ClaimState.UNDER_REVIEW,
             desk=Desk.OPERATOR,
-            reason=answer.reason.upper(),
+            reason=why(answer),
             version=claim.version + 1,
         )
     )

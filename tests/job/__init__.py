@@ -1,0 +1,1 @@
+"""The main job over real gRPC and HTTP, on virtual time."""

@@ -1,0 +1,114 @@
+"""README's words, tried: its tables are fresh, its files exist, its first call works."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.docs import README, filled
+
+ROOT = README.parent
+BIN = Path(sys.executable).parent
+
+
+def test_what_comes_from_code_is_fresh() -> None:
+    text = README.read_text("utf-8")
+    assert filled(text) == text, "run `python -m tests.docs`"
+
+
+def test_every_file_that_is_named_exists() -> None:
+    for page in (README, ROOT / "CONTRIBUTING.md"):
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")):
+            if not target.startswith("http"):
+                assert (ROOT / target).exists(), target
+
+
+@contextmanager
+def running(*command: str, cwd: Path, env: dict[str, str]) -> Iterator[dict[str, object]]:
+    """A server of ours, from its ready line to SIGTERM; it must end well."""
+    with subprocess.Popen(
+        [str(BIN / command[0]), *command[1:]],
+        cwd=cwd,
+        env=os.environ | env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        yield json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
+
+
+def ran(*command: str, cwd: Path = ROOT, env: dict[str, str] | None = None) -> str:
+    done = subprocess.run(
+        [str(BIN / command[0]), *command[1:]],
+        cwd=cwd,
+        env=os.environ | (env or {}),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_first_call_as_it_is_written(tmp_path: Path) -> None:
+    """Both servers, the Python client, `buf curl`, and the audit, on ports of the test's own."""
+    simulator = ("turnback-sim", "serve", "--port", "0", "--control-port", "0")
+    config = str(ROOT / "docs" / "turnback.toml")
+    with running(*simulator, cwd=tmp_path, env={}) as carriers:
+        text = (ROOT / "docs" / "turnback.toml").read_text("utf-8")
+        text = text.replace("http://127.0.0.1:8701", str(carriers["carriers"]))
+        mine = tmp_path / "turnback.toml"
+        mine.write_text(text, "utf-8")
+        free = {f"TURNBACK_{name}__PORT": "0" for name in ("GRPC", "PUSH", "METRICS")}
+        with running("turnback", "serve", "--config", str(mine), cwd=tmp_path, env=free) as gateway:
+            env = {"GATEWAY": str(gateway["grpc"]), "CONTROL": str(carriers["control"])}
+            said = ran("python", str(ROOT / "docs" / "first_call.py"), env=env)
+            assert "DECISION_ACCEPTED, REFUND_ADVICE_SAFE_TO_REFUND" in said
+            listed = ran(
+                *("buf", "curl", "--protocol", "grpc", "--http2-prior-knowledge"),
+                *("-H", "authorization: Bearer try-tenant", "-d", '{"merchant_id": "linxi"}'),
+                f"http://{gateway['grpc']}/turnback.v1.InterceptService/List",
+            )
+            assert json.loads(listed)["interceptions"][0]["decision"] == "DECISION_ACCEPTED"
+            audited = ran("turnback", "audit", "--config", str(mine), cwd=tmp_path)
+            assert audited.splitlines()[-1].endswith("rules, 0 violations")
+        ran("turnback", "audit", "--config", str(mine), "--json", cwd=tmp_path)
+    assert ran("turnback", "config", "check", "--config", config).endswith("good\n")
+
+
+@pytest.mark.parametrize("command", ["turnback", "turnback-sim", "turnback-load"])
+def test_every_command_says_what_it_does(command: str) -> None:
+    assert "Usage" in ran(command, "--help")
+
+
+def test_capabilities_are_told_in_both_forms() -> None:
+    listed = json.loads(ran("turnback", "carriers", "--json"))
+    assert [carrier["name"] for carrier in listed] == ["sf", "zto"]
+    assert "not offered" in ran("turnback", "carriers")
+
+
+def test_a_wrong_configuration_names_its_field(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text('[grpc]\nprot = 1\n[carriers.sf]\nbase_url = "ftp://x"\n', "utf-8")
+    done = subprocess.run(
+        [str(BIN / "turnback"), "serve", "--config", str(wrong)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert done.returncode == 2
+    assert "grpc.prot: there is no such setting" in done.stderr
+    assert "carriers.sf.base_url" in done.stderr
+    assert "Traceback" not in done.stderr
