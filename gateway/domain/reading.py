@@ -103,7 +103,8 @@ def observe(book: Book, command: Observe, env: Env, terms: Terms) -> Interceptio
     answers = [answer for answer in (command.asked, command.read) if answer is not None]
     whole = all(answer.verdict not in SILENT for answer in answers)
     if not answers:  # a carrier that only pushes: wait until it has been quiet
-        heard = [scan.arrived_at for scan in book.of(ScanRow, parcel.id)]
+        scans = book.of(ScanRow, parcel.id)
+        heard = [scan.arrived_at for scan in scans if scan.tier == Tier.T1]
         whole = env.now - max(heard, default=0) >= QUIET_MS
     if command.read is not None and command.read.verdict not in SILENT:
         parcel = store_scans(book, parcel, command.read.scans, Tier.T1, env, asked=True)
