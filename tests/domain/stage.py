@@ -155,8 +155,12 @@ class Stage:
     # -- the merchant ----------------------------------------------------------------------
 
     def register(self, declared: Status = Status.IN_TRANSIT) -> Parcel:
+        parcel: Parcel = self.do(self.registering(declared))
+        return parcel
+
+    def registering(self, declared: Status = Status.IN_TRANSIT) -> RegisterParcel:
         adapter = self.adapter
-        command = RegisterParcel(
+        return RegisterParcel(
             "platform",
             MERCHANT,
             adapter.name,
@@ -167,8 +171,6 @@ class Stage:
             self.lines,
             PEOPLE,
         )
-        parcel: Parcel = self.do(command)
-        return parcel
 
     def quote(self, status: Milestone = Milestone.IN_TRANSIT) -> Quoted:
         """A quote, priced from a fresh reading where the carrier has tracking."""

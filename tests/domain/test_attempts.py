@@ -15,8 +15,9 @@ from gateway.domain.interception import (
     JobState,
     Outcome,
 )
-from gateway.domain.lifecycle import ATTEMPTS_MAX, SEND_DELAYS_MS
+from gateway.domain.lifecycle import CRASHES_MAX, SEND_DELAYS_MS
 from gateway.domain.refusal import Refusal, Why
+from gateway.domain.reply import CANCEL_ATTEMPTS_MAX
 from tests.domain.stage import HOUR_MS, MINUTE_MS, START_MS, Stage, terms_of
 
 # -- when to send again ----------------------------------------------------------------------
@@ -75,7 +76,6 @@ def test_a_return_is_not_ours_when_nothing_of_ours_ever_left(reason: Reason) -> 
     assert stage.columns == "NEVER_SENT NONE RELEASED"
 
 
-@pytest.mark.xfail(strict=True, reason="an absent request is sent again though it was withdrawn")
 def test_a_withdrawn_interception_is_not_sent_again_when_the_carrier_never_had_it() -> None:
     stage = Stage("zto")
     stage.create()
@@ -87,7 +87,6 @@ def test_a_withdrawn_interception_is_not_sent_again_when_the_carrier_never_had_i
     assert not stage.lease(JobKind.SUBMIT)
 
 
-@pytest.mark.xfail(strict=True, reason="a withdrawal goes on after the decision has ended")
 def test_a_withdrawal_ends_with_the_decision() -> None:
     stage = Stage("zto")
     stage.create()
@@ -189,7 +188,6 @@ def test_the_silence_of_an_old_attempt_says_nothing_of_the_one_under_way() -> No
     stage.audit()
 
 
-@pytest.mark.xfail(strict=True, reason="when a query was asked is not known, only when it was told")
 def test_nothing_found_before_the_bound_proves_nothing_after_it() -> None:
     stage = Stage("zto")
     stage.create()
@@ -203,6 +201,19 @@ def test_nothing_found_before_the_bound_proves_nothing_after_it() -> None:
     assert stage.columns == "UNKNOWN NONE HELD"
 
 
+def test_the_bound_is_counted_in_machine_time() -> None:
+    stage = Stage("zto")
+    stage.create()
+    stage.reply(Verdict.UNKNOWN, Reason.NO_ANSWER)
+    stage.wait(25 * MINUTE_MS)
+    stage.machine_ms -= 25 * MINUTE_MS  # the clock of the business was moved on, no more
+    stage.look(Verdict.ABSENT)
+    assert stage.columns == "UNKNOWN NONE HELD"
+    stage.machine_ms += 25 * MINUTE_MS
+    stage.look(Verdict.ABSENT)
+    assert stage.columns == "QUEUED NONE HELD"
+
+
 # -- our own code fails ----------------------------------------------------------------------
 
 
@@ -211,10 +222,10 @@ def test_a_job_that_fails_five_times_is_given_to_a_person() -> None:
     stage.create()
     stage.reply(Verdict.RECEIVED)
     stage.wait(MINUTE_MS)
-    for attempt in range(1, ATTEMPTS_MAX + 1):
+    for attempt in range(1, CRASHES_MAX + 1):
         (work,) = stage.lease(JobKind.FOLLOW)
         stage.do(Fumble(work.job, work.gen, "KeyError"))
-        dead = attempt == ATTEMPTS_MAX
+        dead = attempt == CRASHES_MAX
         assert (stage.job(JobKind.FOLLOW).state is JobState.DEAD) == dead
         stage.crash()
     assert stage.exceptions() == {"GIVEN_UP"}
@@ -230,6 +241,20 @@ def test_a_stale_holder_cannot_fumble() -> None:
     stage.lease(JobKind.SUBMIT)
     assert first is not None
     assert stage.do(Fumble(first.job, first.gen, "KeyError")) is None
+
+
+def test_only_failures_in_a_row_are_counted() -> None:
+    stage = Stage("zto")
+    stage.create()
+    stage.reply(Verdict.RECEIVED)
+    for _ in range(3 * CRASHES_MAX):
+        stage.wait(HOUR_MS * 7)
+        stage.lease(JobKind.FOLLOW)
+        stage.crash()
+        (work,) = stage.lease(JobKind.FOLLOW)
+        assert stage.job(JobKind.FOLLOW).crashes == 1
+        stage.observed(work, Answer(Verdict.RECEIVED), ())
+        assert stage.job(JobKind.FOLLOW).crashes == 0
 
 
 # -- small things ----------------------------------------------------------------------------
@@ -258,6 +283,32 @@ def test_withdrawing_twice_with_one_key_is_one_withdrawal() -> None:
     again = stage.withdraw()
     assert (first.replayed, again.replayed) == (False, True)
     assert again.interception == first.interception
+
+
+def test_a_no_without_a_reason_is_called_by_its_verdict() -> None:
+    for verdict in (Verdict.MISSED, Verdict.REFUSED):
+        stage = Stage("sf")
+        stage.create()
+        stage.reply(verdict)
+        assert stage.ic.reason == verdict.upper()
+    stage = Stage("zto")
+    stage.create()
+    stage.reply(Verdict.RECEIVED)
+    assert stage.look(Verdict.MISSED).reason == "MISSED"
+
+
+def test_a_withdrawal_of_what_the_carrier_does_not_know_has_an_end() -> None:
+    stage = Stage("sf")
+    stage.accepted()
+    stage.withdraw()
+    tries = 0
+    while works := stage.lease(JobKind.WITHDRAW):
+        stage.finish(Answer(Verdict.ABSENT), works[0])
+        stage.wait(5 * MINUTE_MS)
+        tries += 1
+        assert tries <= CANCEL_ATTEMPTS_MAX
+    assert stage.ic.cancel is Cancel.DENIED
+    assert stage.columns == "ACCEPTED NONE CAPTURED"
 
 
 def test_a_free_interception_has_no_money_to_move() -> None:

@@ -176,6 +176,10 @@ sf: create; reply accepted; look - returning return_refused -> ACCEPTED RETURN_F
 sf: create; reply accepted; look - lost -> ACCEPTED LOST CAPTURED
 sf: create; reply accepted; look - lost; wait 1d; look - found returning
     -> ACCEPTED RETURNING CAPTURED
+sf: create; reply accepted; look - lost; wait 1d; look - lost found in_transit
+    -> ACCEPTED NONE CAPTURED
+sf: create; reply accepted; look - lost; wait 1d; look - lost found in_transit; wait 1d;
+    look - lost found in_transit returning return_signed -> ACCEPTED RETURNED CAPTURED
 sf: create; reply accepted; look - cancelled -> ACCEPTED NOT_SHIPPED CAPTURED
 # a timer is not evidence: it only asks a person
 zto: create; reply received; wait 3d; look received -> PROCESSING NONE HELD NO_EVIDENCE
@@ -212,6 +216,12 @@ zto: create; reply received; withdraw; cancel cancelled -> CANCELLED NONE RELEAS
 zto: create; reply received; withdraw; cancel unknown; look cancelled; cancel-is DONE
     -> CANCELLED NONE RELEASED
 zto: create; reply unknown; withdraw; cancel cancelled -> CANCELLED NONE RELEASED
+zto: create; reply unknown; withdraw; wait 20m; look absent; cancel-is DONE
+    -> CANCELLED NONE RELEASED
+zto: create; reply unknown; withdraw; wait 31m; look absent; cancel-is DENIED
+    -> NEVER_SENT NONE RELEASED
+zto: create; reply received; withdraw; cancel unknown; look missed; cancel-is DENIED
+    -> REFUSED NONE RELEASED
 # the holder of the lease has gone
 sf: create; crash; send not -> UNKNOWN NONE HELD
 sf: create; crash; send not; reply accepted -> ACCEPTED NONE CAPTURED

@@ -9,6 +9,7 @@ from gateway.domain.carrier import Answer, Cause, Milestone, Reason, Scan, Tier,
 from gateway.domain.interception import Interception, Job, JobKind, JobState
 from gateway.domain.leasing import Work
 from gateway.domain.lifecycle import NEVER, follow
+from gateway.domain.reading import QUIET_MS
 from tests.domain.stage import DAY_MS, HOUR_MS, MINUTE_MS, START_MS, Stage
 
 M, V = Milestone, Verdict
@@ -83,7 +84,9 @@ class Carrier:
         stage.create()
         self._send(stage.work)
         waiting = sorted(deliveries, key=lambda each: (each.at, each.scan), reverse=True)
-        end = max([d.at for d in deliveries] + [s.at_ms or 0 for s in self.scans]) + HOUR_MS
+        end = max([d.at for d in deliveries] + [s.at_ms or 0 for s in self.scans])
+        askable = stage.adapter.track is not None or stage.adapter.query is not None
+        end += HOUR_MS if askable else QUIET_MS
         for _ in range(STEPS_MAX):
             push_at = waiting[-1].at if waiting else NEVER
             reply_at = self.replies[0][0] if self.replies else NEVER
