@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from loadtest import demo, report
+from loadtest import bench, crash, demo, report
 from loadtest.drive import Restless
 from loadtest.fleet import FleetError
 
@@ -58,6 +58,10 @@ def demo_command(
         report.show(result, out)
         print(report.last_line(result.rules), flush=True)
     raise typer.Exit(EXIT_BROKEN if result.violations else 0)
+
+
+app.command("crash")(crash.command)
+app.command("bench")(bench.command)
 
 
 def main() -> None:

@@ -64,7 +64,7 @@ def fumble(book: Book, command: Fumble, env: Env, terms: Terms) -> Job | None:
     if job.crashes + 1 < CRASHES_MAX:  # the lease runs out, and counts this as a crash
         wait = delay(SEND_DELAYS_MS, job.crashes)
         return book.put(replace(job, lease_until=env.machine_ms + wait))
-    return give_up(book, job, env, command.detail)
+    return give_up(book, recover(book, job, env, terms), env, command.detail)
 
 
 @dataclass(frozen=True, slots=True)
