@@ -150,6 +150,8 @@ class Limits(Section):
     """A connection is renewed after this."""
     connection_grace_s: Positive = 30
     """Calls under way then have this long."""
+    heartbeat_s: Annotated[int, Field(ge=1, le=15)] = 10
+    """A Watch without events says at least so often that it lives."""
     watch_s: Positive = 1_800
     """A Watch ends after this; clients resume it."""
     intake_wait_ms: Positive = 300

@@ -40,7 +40,6 @@ from gateway.rpc.shell import Call, Errands, Shell
 from gateway.store.writer import Unavailable
 
 WATCH_BATCH = 100
-HEARTBEAT_S = 10.0  # the protocol promises fifteen
 LOOK_S = 1.0  # how soon an idle stream notices that the gateway drains
 NAMES = {
     "state": {number: name for name, number in messages.STATE.items()},
@@ -259,7 +258,7 @@ class InterceptService:
                 position = page[-1][0]
             if len(page) < WATCH_BATCH:  # all there was up to `newest` has been read
                 position = max(position, newest)
-            if loop.time() - spoke >= HEARTBEAT_S:
+            if loop.time() - spoke >= self._shell.settings.limits.heartbeat_s:
                 spoke = loop.time()
                 yield pb.InterceptServiceWatchResponse(cursor=str(position))
 

@@ -1,8 +1,11 @@
 """A gateway that serves, the simulator behind it, and a client: what these tests stand on."""
 
 import asyncio
+import io
 import itertools
-from collections.abc import Iterator
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,11 +26,16 @@ from gateway.__main__ import Gateway
 from gateway.config import Role, Settings, token_hash
 from gateway.pb.turnback.v1 import intercept_service_pb2 as intercepts
 from gateway.pb.turnback.v1 import merchant_service_pb2 as merchants
+from gateway.pb.turnback.v1 import operation_service_pb2 as operations
 from gateway.pb.turnback.v1 import types_pb2 as types
 from gateway.pb.turnback.v1 import wallet_service_pb2 as wallets
 from gateway.rpc import errors
 from gateway.rpc.auth import role_of
 from gateway.rpc.server import FILES
+from gateway.store.sqlite import migrate
+from simulator.outcomes import Scenario
+from simulator.running import Settings as SimulatorSettings
+from simulator.running import running
 
 Code = grpc.StatusCode
 
@@ -45,9 +53,29 @@ TOKENS = {
 
 
 AGREEMENT = "auto-pay"
-
-
+CHECKWORD = "check-word"
 PHONE = "13800000000"
+NAMES = ("仓库", "张三")
+STREETS = ("一路1号", "二路2号")
+ACCOUNT = {"carrier": "sf", "account": "PARTNER", "credentials": {"checkword": CHECKWORD}}
+
+
+@dataclass(slots=True)
+class Record:
+    """All that gateways said beside their answers: log lines, errors, metrics."""
+
+    lines: io.BytesIO = field(default_factory=io.BytesIO)
+    said: list[bytes] = field(default_factory=list)
+
+    def leaks(self) -> set[str]:
+        """Which secrets and personal data of these tests are in it."""
+        every = b"\n".join((self.lines.getvalue(), *self.said))
+        secret = (CHECKWORD, PHONE, *NAMES, *STREETS, *TOKENS.values())
+        forms = {word: (word.encode(), ascii(word)[1:-1].encode()) for word in secret}
+        return {word for word, forms_ in forms.items() if any(form in every for form in forms_)}
+
+
+RECORD = Record()
 
 
 def path(method: MethodDescriptor) -> str:
@@ -64,6 +92,15 @@ class World:
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     async def raw(self, method: MethodDescriptor, body: bytes, token: str | None) -> bytes:
+        try:
+            return await self._raw(method, body, token)
+        except grpc.aio.AioRpcError as error:
+            trailers = error.trailing_metadata() or ()
+            values = [v if isinstance(v, bytes) else v.encode() for _, v in trailers]
+            RECORD.said += [(error.details() or "").encode(), *values]
+            raise
+
+    async def _raw(self, method: MethodDescriptor, body: bytes, token: str | None) -> bytes:
         metadata = () if token is None else (("authorization", token),)
         if method.server_streaming:
             many: Any = self.channel.unary_stream(path(method))
@@ -83,33 +120,50 @@ class World:
         parcel: dict[str, Any] = {"carrier": "sf", "account": "PARTNER", "waybill": number}
         parcel |= {"status": status, "sender": {"phone": PHONE}}
         body = {"parcels": [{**parcel, "value_minor": 20_000, "script": {"outcome": outcome}}]}
+        await self.post("parcels", body)
+        return number
+
+    async def post(self, what: str, body: Mapping[str, Any]) -> None:
+        """Tells the simulator."""
         async with (
             aiohttp.ClientSession() as session,
-            session.post(f"{self.control}/parcels", json=body) as response,
+            session.post(f"{self.control}/{what}", json=body) as response,
         ):
             assert response.status == 200, await response.text()
-        return number
+
+    async def idle(self) -> None:
+        """Until nothing is due and no carrier is being asked."""
+        request = operations.OperationServiceIdleRequest()
+        request.wait.seconds = 8
+        assert (await self.ask(request, "mall-operator-token")).idle
+
+    async def log(self, key: str, token: str = "mall-tenant-token") -> list[Any]:
+        request = intercepts.InterceptServiceListEventsRequest(interception_id=key, page_size=200)
+        return list((await self.ask(request, token)).events)
 
     async def quote(self, waybill: str, token: str = "mall-tenant-token") -> Any:
         given = registration(waybill)
         request = intercepts.InterceptServiceQuoteRequest(merchant_id="m1", registration=given)
         return (await self.ask(request, token)).quote
 
-    async def settled(self, quote_id: str, request_id: str) -> Any:
+    async def settled(
+        self, quote_id: str, request_id: str, token: str = "mall-tenant-token"
+    ) -> Any:
         """An interception that its carrier has decided, however slow the machine is."""
-        row = (await self.create(quote_id, request_id)).interception
+        row = (await self.create(quote_id, request_id, token)).interception
         async with asyncio.timeout(10):
             while row.state == intercepts.INTERCEPTION_STATE_DECIDING:
                 await asyncio.sleep(0.02)
                 asked = intercepts.InterceptServiceGetRequest(interception_id=row.id)
-                row = (await self.ask(asked)).interception
+                row = (await self.ask(asked, token)).interception
         return row
 
-    async def create(self, quote_id: str, request_id: str) -> Any:
+    async def create(self, quote_id: str, request_id: str, token: str = "mall-tenant-token") -> Any:
         return await self.ask(
             intercepts.InterceptServiceCreateRequest(
                 request_id=request_id, quote_id=quote_id, agreement_id=AGREEMENT
-            )
+            ),
+            token,
         )
 
 
@@ -125,12 +179,13 @@ def registration(waybill: str) -> types.ParcelRegistration:
         carrier="sf",
         waybill=waybill,
         orders=[types.Order(order_no=f"O-{waybill}", parcel_count=1, lines=[line])],
-        sender=types.Contact(name="仓库", street="一路1号", **who),
-        receiver=types.Contact(name="张三", street="二路2号", **who),
+        sender=types.Contact(name=NAMES[0], street=STREETS[0], **who),
+        receiver=types.Contact(name=NAMES[1], street=STREETS[1], **who),
     )
 
 
-def settings(carriers: str, store: Path) -> Settings:
+def settings(carriers: str, store: Path, **changes: Mapping[str, Any]) -> Settings:
+    """Settings of one gateway; `changes` are laid over the sections they name."""
     listen = {"host": "127.0.0.1", "port": 0}
     tokens: dict[str, list[dict[str, Any]]] = {"mall": [], "other": []}
     every = [str(role) for role in Role]
@@ -138,7 +193,7 @@ def settings(carriers: str, store: Path) -> Settings:
         roles = every if role == "all" else [role]
         tokens[tenant].append({"name": role, "sha256": token_hash(token), "roles": roles})
     account = {
-        "credentials": {"partner_id": "PARTNER", "checkword": "check-word"},
+        "credentials": {"partner_id": "PARTNER", "checkword": CHECKWORD},
         "settings": {"monthly_card": "7550000001"},
     }
     bands = ("picked_up", "in_transit", "at_destination", "out_for_delivery")
@@ -147,20 +202,55 @@ def settings(carriers: str, store: Path) -> Settings:
         "accounts": {"main": account},
         "contract": {"fees": dict.fromkeys(bands, 800)},
     }
-    return Settings.model_validate(
-        {
-            "grpc": listen,
-            "push": listen,
-            "metrics": listen,
-            "store": {"url": f"sqlite:///{store}"},
-            "tenants": {
-                name: {"tokens": given, "payment_agreements": [AGREEMENT], "per_second": 100_000}
-                for name, given in tokens.items()
-            },
-            "carriers": {"sf": carrier},
-            "test": {"plaintext": True, "idle": True},
-        }
-    )
+    sections: dict[str, dict[str, Any]] = {
+        "grpc": listen,
+        "push": listen,
+        "metrics": listen,
+        "store": {"url": f"sqlite:///{store}"},
+        "tenants": {
+            name: {"tokens": given, "payment_agreements": [AGREEMENT], "per_second": 100_000}
+            for name, given in tokens.items()
+        },
+        "carriers": {"sf": carrier},
+        "test": {"plaintext": True, "idle": True},
+    }
+    for name, change in changes.items():
+        sections[name] = {**sections.get(name, {}), **change}
+    return Settings.model_validate(sections)
+
+
+@asynccontextmanager
+async def serving(given: Settings) -> AsyncIterator[tuple[Gateway, str]]:
+    """A gateway, and the address it answers at."""
+    migrate(given.store.path)
+    gateway = Gateway(given)
+    started = await gateway.start()
+    try:
+        yield gateway, started["grpc"]
+    finally:
+        RECORD.said.append(await gateway.metrics.render())
+        await gateway.stop()
+
+
+@asynccontextmanager
+async def living(
+    store: Path, *, frozen: bool = False, **changes: Mapping[str, Any]
+) -> AsyncIterator[World]:
+    """A whole world: simulator, gateway, client, and a merchant of each tenant."""
+    machine = SimulatorSettings(start_ms=time.time_ns() // 1_000_000, frozen=frozen)
+    async with running(machine, Scenario()) as addresses:
+        if frozen:
+            changes["test"] = {"clock_url": f"{addresses.control}/clock"}
+        given = settings(addresses.carriers, store, **changes)
+        async with (
+            serving(given) as (gateway, address),
+            grpc.aio.insecure_channel(address) as channel,
+        ):
+            world = World(channel, addresses.control, gateway)
+            await world.post("accounts", ACCOUNT)
+            await merchant(world, "mall-tenant-token", "mall-treasury-token")
+            await merchant(world, "other-tenant-token", "other-tenant-token")
+            yield world
 
 
 async def merchant(world: World, tenant: str, treasury: str) -> None:
@@ -183,10 +273,10 @@ async def merchant(world: World, tenant: str, treasury: str) -> None:
     )
     await world.ask(
         wallets.WalletServiceTopUpRequest(
-            request_id=f"top-up-{tenant}",
+            request_id=f"top-up-{tenant[:5]}",
             merchant_id="m1",
             amount=yuan(1_000),
-            external_reference=f"bank-{tenant}",
+            external_reference=f"bank-{tenant[:5]}",
         ),
         treasury,
     )
