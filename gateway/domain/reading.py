@@ -265,7 +265,7 @@ def _follow_up(
         evidence = _scan_evidence(book, ic, here, env)
     if target is not Movement.LOST and found(book, ic, env):
         open_exception(book, ExceptionKind.RECOVERY, ic.id, ic.tenant, env, "found")
-    cause = failure or str(here.end).upper()
+    cause = failure or str(target)
     ic = shift(book, ic, target, env, failure=failure, cause=cause, evidence=evidence)
     if failure in ("DELIVERED", "CARRIER"):
         open_exception(book, ExceptionKind.PROMISE_BROKEN, ic.id, ic.tenant, env, failure)
