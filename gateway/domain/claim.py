@@ -25,6 +25,7 @@ from gateway.domain.ledger import Move, TransferKind, moved, post
 from gateway.domain.lifecycle import (
     schedule,
 )
+from gateway.domain.named import Named
 from gateway.domain.parcel import (
     Incident,
     OrderLine,
@@ -38,11 +39,7 @@ from gateway.domain.refusal import Refusal, Why
 CLAIMS_MAX = 100  # of one parcel
 
 
-class ClaimState(StrEnum):
-    @staticmethod
-    def _generate_next_value_(name: str, *_: object) -> str:
-        return name
-
+class ClaimState(Named):
     FILED = auto()
     UNDER_REVIEW = auto()
     PARTLY_AWARDED = auto()

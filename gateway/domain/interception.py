@@ -10,21 +10,14 @@ from enum import StrEnum, auto
 from typing import ClassVar
 
 from gateway.domain.carrier import Path, Verdict
+from gateway.domain.named import Named
 
 
 class IllegalTransition(Exception):
     """A transition that no table has: our bug, or evidence that contradicts what was decided."""
 
 
-class Upper(StrEnum):
-    """Values that reach disk and wire as they are written here."""
-
-    @staticmethod
-    def _generate_next_value_(name: str, *_: object) -> str:
-        return name
-
-
-class Decision(Upper):
+class Decision(Named):
     QUEUED = auto()
     SENDING = auto()
     PROCESSING = auto()  # the carrier has it
@@ -36,7 +29,7 @@ class Decision(Upper):
     LATE_ACCEPTED = auto()
 
 
-class Movement(Upper):
+class Movement(Named):
     NONE = auto()
     RETURNING = auto()
     RETURNED = auto()
@@ -45,7 +38,7 @@ class Movement(Upper):
     NOT_SHIPPED = auto()
 
 
-class Money(Upper):
+class Money(Named):
     NONE = auto()  # the fee is zero
     HELD = auto()
     CAPTURED = auto()
@@ -53,7 +46,7 @@ class Money(Upper):
     REFUNDED = auto()
 
 
-class Cancel(Upper):
+class Cancel(Named):
     NONE = auto()
     ASKED = auto()
     SENT = auto()
@@ -61,7 +54,7 @@ class Cancel(Upper):
     DONE = auto()
 
 
-class State(Upper):
+class State(Named):
     """One word for people, derived from the columns."""
 
     DECIDING = auto()
@@ -388,7 +381,7 @@ class Request:
     at: int
 
 
-class ExceptionKind(Upper):
+class ExceptionKind(Named):
     """What a person has to look at."""
 
     NO_EVIDENCE = auto()  # past evidence_by and still unknown

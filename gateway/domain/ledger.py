@@ -9,13 +9,10 @@ from enum import StrEnum, auto
 from typing import ClassVar
 
 from gateway.domain.book import Book
+from gateway.domain.named import Named
 
 
-class AccountKind(StrEnum):
-    @staticmethod
-    def _generate_next_value_(name: str, *_: object) -> str:
-        return name
-
+class AccountKind(Named):
     AVAILABLE = auto()  # of a merchant
     HELD = auto()  # of a merchant
     AWARDED = auto()  # of a merchant: decided, not yet paid out

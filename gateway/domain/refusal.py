@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum, auto
 
+from gateway.domain.named import Named
+
 
 class Kind(StrEnum):
     """The class of a refusal decides its gRPC status; see the error contract in README."""
@@ -17,12 +19,8 @@ class Kind(StrEnum):
     ABORTED = auto()  # same request id again
 
 
-class Why(StrEnum):
+class Why(Named):
     """Every reason of a refusal, in the order in which they are reported."""
-
-    @staticmethod
-    def _generate_next_value_(name: str, *_: object) -> str:
-        return name
 
     INVALID_FIELD = auto()
     REQUEST_ID_REUSED = auto()
