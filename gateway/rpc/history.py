@@ -93,11 +93,17 @@ class Rows:
             if row.evidence:
                 self.of_proof.setdefault(row.evidence, row)
 
-    def event(self, at: int, column: Column, target: str = "", source: str = "") -> EventRow | None:
+    def event(self, at: int, column: Column, target: str) -> EventRow | None:
         """The first such event of a moment."""
         for _, row in self.events:
-            fits = row.at == at and row.col == column
-            if fits and target in ("", row.target) and source in ("", row.source):
+            if (row.at, row.col, row.target) == (at, column, target):
+                return row
+        return None
+
+    def unanswered(self, at: int, column: Column, source: str) -> EventRow | None:
+        """The first event of a moment that left `source` without an answer to rest on."""
+        for _, row in self.events:
+            if (row.at, row.col, row.source) == (at, column, source) and not row.evidence:
                 return row
         return None
 
@@ -207,8 +213,8 @@ def _led_to(rows: Rows, attempt: Attempt) -> EventRow | None:
     if cited is not None and cited.at == attempt.ended_at:
         return cited
     if posted:
-        return rows.event(attempt.ended_at, Column.DECISION, source="SENDING")
-    return rows.event(attempt.ended_at, Column.CANCEL, source="SENT")
+        return rows.unanswered(attempt.ended_at, Column.DECISION, "SENDING")
+    return rows.unanswered(attempt.ended_at, Column.CANCEL, "SENT")
 
 
 def _outcome(rows: Rows, attempt: Attempt) -> str:
@@ -248,7 +254,7 @@ def _transfers(rows: Rows) -> Iterator[Step]:
     """The money of a decision follows the column that tells it; that of claims their decision."""
     for row in rows.transfers:
         target = MONEY_OF.get(row.kind, "")
-        told = rows.event(row.at, Column.MONEY, target=target) if target else None
+        told = rows.event(row.at, Column.MONEY, target) if target else None
         seq, rank = (told.seq, Rank.TRANSFER) if told else (LAST, Rank.CLAIM_TRANSFER)
         cause, amount = f"LEDGER_{row.kind.upper()}", str(Money(row.amount, row.currency))
         place = Place(row.at, seq, rank, row.id)
