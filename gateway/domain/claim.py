@@ -4,7 +4,7 @@ An award is min(loss claimed, what the carrier grants, what is left of the line'
 left of the parcel's cap). It is decided once per decision key, in one transaction with its entry.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum, auto
 from typing import ClassVar
 
@@ -87,6 +87,20 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Proof:
+    """What the merchant supplies: where it is kept and its hash, or its text."""
+
+    PARENT: ClassVar[str] = "claim"
+    id: str  # claim/number
+    claim: str
+    kind: str
+    uri: str
+    text: str = field(repr=False)
+    sha256: str
+    supplied_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Award:
     PARENT: ClassVar[str] = "claim"
     id: str
@@ -131,6 +145,7 @@ class FileClaim:
     currency: str
     description: str
     actor: str
+    proofs: tuple[Proof, ...] = ()  # ids and times are given here
     evidence: bool = False
 
     def wants(self) -> Wants:
@@ -152,7 +167,14 @@ def file_claim(book: Book, command: FileClaim, env: Env, terms: Terms) -> Filed 
     c = command
     key = f"{c.tenant}/{c.request_id}"
     mark = fingerprint(
-        c.interception, c.kind, c.order_no, c.line_no, c.loss_minor, c.currency, c.description
+        c.interception,
+        c.kind,
+        c.order_no,
+        c.line_no,
+        c.loss_minor,
+        c.currency,
+        c.description,
+        *(part for p in c.proofs for part in (p.kind, p.uri, p.text, p.sha256)),
     )
     again = repeated(book.get(Request, key), "File", mark)
     if isinstance(again, Replayed):
@@ -192,6 +214,9 @@ def file_claim(book: Book, command: FileClaim, env: Env, terms: Terms) -> Filed 
             version=1,
         )
     )
+    for number, proof in enumerate(c.proofs, 1):
+        key_of = f"{claim.id}/{number}"
+        book.put(replace(proof, id=key_of, claim=claim.id, supplied_at=env.now))
     if adapter.claim is not None:
         schedule(book, JobKind.CLAIM, claim.id, ic.channel, ic.account, env.now)
     if c.kind in (ClaimKind.DAMAGED, ClaimKind.SHORTAGE):

@@ -237,6 +237,13 @@ UPDATE claim SET
     reason = :reason, decided_at = :decided_at, version = :version
 WHERE id = :id AND version <= :version;
 
+-- name: insert_proof
+INSERT INTO proof (
+    id, claim, kind, uri, text, sha256, supplied_at
+) VALUES (
+    :id, :claim, :kind, :uri, :text, :sha256, :supplied_at
+);
+
 -- name: insert_award
 INSERT INTO award (
     id, claim, parcel, order_no, line_no, amount, currency, channel, decision_key, actor, at
@@ -549,6 +556,9 @@ SELECT event.* FROM event WHERE interception = :interception ORDER BY seq DESC L
 
 -- name: exceptions_of
 SELECT * FROM exception WHERE subject = :subject ORDER BY opened_at, id;
+
+-- name: proofs_of_claim
+SELECT * FROM proof WHERE claim = :claim ORDER BY id;
 
 -- name: awards_of_claim
 SELECT * FROM award WHERE claim = :claim ORDER BY at, id;

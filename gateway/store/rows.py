@@ -31,6 +31,7 @@ TABLES: tuple[tuple[type[Any], str, bool], ...] = (
     (interception.Exceptional, "exception", True),
     (ledger.Account, "account", True),
     (claim.Claim, "claim", True),
+    (claim.Proof, "proof", False),
     (claim.Award, "award", False),
     (ledger.Transfer, "transfer", False),
     (interception.Request, "request", False),

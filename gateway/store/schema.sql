@@ -336,6 +336,18 @@ CREATE UNIQUE INDEX one_claim ON claim (interception, order_no, line_no, kind)
 CREATE INDEX claim_of_parcel ON claim (parcel);
 CREATE INDEX claim_by_time ON claim (tenant, filed_at, id);
 
+CREATE TABLE proof (
+    id TEXT PRIMARY KEY,
+    claim TEXT NOT NULL REFERENCES claim (id),
+    kind TEXT NOT NULL,
+    uri TEXT NOT NULL,
+    text TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    supplied_at {int} NOT NULL,
+    CHECK ((uri = '') <> (text = ''))
+) {end};
+CREATE INDEX proof_of_claim ON proof (claim);
+
 CREATE TABLE award (
     id TEXT PRIMARY KEY,
     claim TEXT NOT NULL REFERENCES claim (id),
