@@ -46,6 +46,7 @@ from gateway.domain.lifecycle import (
     at_rest,
     close_exception,
     delay,
+    follow,
     move,
     note,
     open_exception,
@@ -105,7 +106,8 @@ def observe(book: Book, command: Observe, env: Env, terms: Terms) -> Interceptio
     if not answers:  # a carrier that only pushes: wait until it has been quiet
         scans = book.of(ScanRow, parcel.id)
         heard = [scan.arrived_at for scan in scans if scan.tier == Tier.T1]
-        whole = env.now - max(heard, default=0) >= QUIET_MS
+        quiet_at = max(heard, default=0) + QUIET_MS
+        whole = env.now >= quiet_at
     if command.read is not None and command.read.verdict not in SILENT:
         parcel = store_scans(book, parcel, command.read.scans, Tier.T1, env, asked=True)
     if any(answer.reason is Reason.WRONG_WAYBILL for answer in answers):
@@ -115,6 +117,8 @@ def observe(book: Book, command: Observe, env: Env, terms: Terms) -> Interceptio
     ic = overdue(book, ic, parcel, env, terms)
     if fenced:
         _rest(book, ic, job, whole, env)
+    if not answers and not whole:
+        follow(book, ic, quiet_at)  # also where nothing else is awaited: a return may be late
     return ic
 
 
