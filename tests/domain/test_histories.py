@@ -159,6 +159,23 @@ def test_what_nobody_signed_does_not_disturb_the_quiet() -> None:
     assert stage.columns == "REFUSED NONE RELEASED"
 
 
+@pytest.mark.parametrize("pushes", [1, 2, 3])
+def test_a_late_return_is_heard_however_many_pushes_tell_of_it(pushes: int) -> None:
+    stage = Stage("mute")
+    stage.create()
+    stage.reply(V.REFUSED, Reason.TOO_LATE)
+    turned = stage.scan(M.RETURNING, stage.now + HOUR_MS, cause=Cause.INTERCEPTION)
+    scans = (turned, stage.scan(M.IN_TRANSIT), stage.scan(M.AT_DESTINATION))
+    for scan in scans[:pushes]:
+        stage.wait(12 * HOUR_MS)
+        stage.push(Tier.T1, scan)
+    for _ in range(pushes):
+        stage.now = max(stage.now, stage.job(JobKind.FOLLOW).due_at)
+        for work in stage.lease(JobKind.FOLLOW):
+            stage.observe(work, None, None)
+    assert stage.columns == "LATE_ACCEPTED RETURNING RELEASED"
+
+
 # -- edges of a story ------------------------------------------------------------------------
 
 
