@@ -430,10 +430,11 @@ def _transfer(
 
 
 def reject(book: Book, claim: Claim, reason: str, env: Env) -> Claim:
+    """Nothing, or nothing more: what was awarded before stands."""
     return book.put(
         replace(
             claim,
-            state=ClaimState.REJECTED,
+            state=ClaimState.AWARDED if book.of(Award, claim.id) else ClaimState.REJECTED,
             reason=reason[:200],
             decided_at=env.now,
             version=claim.version + 1,

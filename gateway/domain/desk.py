@@ -131,6 +131,8 @@ def _answered(book: Book, claim: Claim, job: Job, answer: Answer, env: Env, term
         return claim
     if answer.verdict in (Verdict.REFUSED, Verdict.MISSED):
         return reject(book, claim, why(answer), env)
+    if claim.state is ClaimState.PARTLY_AWARDED:
+        return _more_to_come(book, claim, env, terms)
     due = env.now + delay(ASK_DELAYS_MS, 8 + job.attempts)
     _ask_later(book, claim, JobKind.CLAIM_FOLLOW, due, job.attempts)
     return claim

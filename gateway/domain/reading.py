@@ -70,6 +70,7 @@ from gateway.domain.reply import CHILDREN, late, repeats, said_no, why
 
 D, E, V = Decision, Event, Verdict
 SILENT = frozenset({V.UNKNOWN, V.BUSY, V.REFUSED})  # a reading that told nothing
+LOOKS_MAX = 12  # at a parcel whose interception has ended, while the carrier does not answer
 QUIET_MS = DAY_MS  # pushes of one event may be hours apart; none is known to be later
 READ_WITH = frozenset({Person, ScanRow, Alias, Interception, Incident, Claim})
 OTHER_CAUSES = frozenset({"ALREADY_INTERCEPTED", "RETURNED_OTHERWISE", "DELIVERED"})
@@ -338,7 +339,8 @@ def following(ic: Interception) -> bool:
 def _rest(book: Book, ic: Interception, job: Job, whole: bool, env: Env) -> None:
     """When to ask again. A push that came during the reading asks at once."""
     pulled = job.due_at if job.due_at < NEVER else None
-    if not following(ic) and pulled is None:
+    again = following(ic) or (not whole and job.attempts < LOOKS_MAX)
+    if not again and pulled is None:
         book.put(at_rest(job))
         return
     wait = delay(ASK_DELAYS_MS, job.attempts - 1)
