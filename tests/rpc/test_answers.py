@@ -8,6 +8,7 @@ from google.protobuf.message import Message
 
 from gateway.pb.turnback.v1 import intercept_service_pb2 as intercepts
 from gateway.pb.turnback.v1 import operation_service_pb2 as operations
+from gateway.pb.turnback.v1 import parcel_service_pb2 as parcels
 from gateway.pb.turnback.v1 import types_pb2 as types
 from gateway.pb.turnback.v1 import wallet_service_pb2 as wallets
 from tests.rpc.world import (
@@ -17,6 +18,7 @@ from tests.rpc.world import (
     World,
     path,
     refusal,
+    registration,
     yuan,
 )
 
@@ -43,6 +45,38 @@ async def test_create_answers_what_is_true_and_repeats_itself(world: World) -> N
     assert again.interception.id == row.id
     shown = await world.ask(intercepts.InterceptServiceGetRequest(request_id="create-once-1"))
     assert shown.interception == again.interception
+
+
+async def test_a_quote_says_when_its_status_was_true(world: World) -> None:
+    """The time of the scan behind it, not of the reading."""
+    number = await world.ship()
+    quote = await world.quote(number)
+    key = parcels.ParcelKey(carrier="sf", waybill=number)
+    parcel = (await world.ask(parcels.ParcelServiceGetRequest(waybill=key))).parcel
+    assert quote.status == parcel.status == types.LOGISTICS_STATUS_IN_TRANSIT
+    assert quote.status_at == parcel.status_at == parcel.scans[-1].event_time
+    assert quote.status_at.ToMilliseconds() < quote.created_at.ToMilliseconds()
+
+
+async def test_an_order_of_the_box_may_be_cancelled_later(world: World) -> None:
+    number = await world.ship()
+    given = registration(number)
+    given.orders.add().CopyFrom(given.orders[0])
+    given.orders[1].order_no = "O-second"
+    given.orders[0].cancelled = True
+    ask = intercepts.InterceptServiceQuoteRequest(merchant_id="m1", registration=given)
+    (no,) = (await world.ask(ask)).quote.actions
+    assert [condition.reason for condition in no.unmet] == ["OTHER_ORDER_OPEN"]
+    assert not no.HasField("fee")
+    given.orders[1].cancelled = True
+    given.merchant_id = "m1"
+    again = await world.ask(parcels.ParcelServiceRegisterRequest(parcel=given))
+    assert again.replayed
+    assert [order.cancelled for order in again.parcel.orders] == [True, True]
+    by_number = intercepts.InterceptServiceQuoteRequest(
+        merchant_id="m1", parcel=parcels.ParcelKey(carrier="sf", waybill=number)
+    )
+    assert (await world.ask(by_number)).quote.actions[0].eligible
 
 
 async def test_create_refuses_by_the_contract(world: World) -> None:

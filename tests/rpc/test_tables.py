@@ -1,5 +1,7 @@
 """The tables behind checks and errors: whole, bounded, and in two languages."""
 
+import re
+
 import pytest
 from google.protobuf.descriptor import Descriptor
 from google.rpc import error_details_pb2 as details
@@ -7,6 +9,7 @@ from google.rpc import error_details_pb2 as details
 from gateway.domain.refusal import TEXTS, Refusal, Why
 from gateway.rpc import errors, fields
 from gateway.rpc.server import FILES, SERVICE_CONFIG
+from tests.generate import PACKAGE, PROTO
 from tests.rpc.world import METHODS, Code
 
 KINDS = {
@@ -82,6 +85,13 @@ def test_conditions_of_use_are_told_together() -> None:
     (violations,) = failure.details
     assert isinstance(violations, details.PreconditionFailure)
     assert [v.type for v in violations.violations] == ["CANCEL_ORDER_OFF", "BALANCE_LOW"]
+    said = failure.status().message
+    assert said == "NOT_ELIGIBLE: The parcel cannot be intercepted: CANCEL_ORDER_OFF, BALANCE_LOW"
+
+
+def test_the_domain_of_errors_is_the_one_that_is_published() -> None:
+    text = (PROTO / PACKAGE / "reasons.proto").read_text("utf-8")
+    assert re.findall(r'domain = "([^"]*)"', text) == [errors.DOMAIN]
 
 
 def test_words_are_there_in_both_languages() -> None:

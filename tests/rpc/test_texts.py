@@ -189,6 +189,37 @@ async def test_every_wrong_field_is_named_by_its_path(world: World) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("request_", "said"),
+    [
+        (
+            intercepts.InterceptServiceCreateRequest(request_id="short"),
+            "INVALID_FIELD: request_id: 8 to 64 characters (and 1 more)",
+        ),
+        (
+            wallets.WalletServiceGetRequest(merchant_id="call/13800000000"),
+            "INVALID_FIELD: merchant_id: letters, digits and signs other than '/' and ':'",
+        ),
+        (
+            intercepts.InterceptServiceWatchRequest(cursor="abc"),
+            "PAGE_TOKEN_INVALID: cursor: not a token of this query",
+        ),
+        (
+            intercepts.InterceptServiceListRequest(page_token="abc"),
+            "PAGE_TOKEN_INVALID: page_token: not a token of this query",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+async def test_the_message_names_the_first_wrong_field(
+    world: World, request_: Message, said: str
+) -> None:
+    """People read the message; it says what is wrong, and never what was given."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await world.ask(request_)
+    assert caught.value.details() == said
+
+
 async def test_a_token_of_another_query_is_not_taken(world: World) -> None:
     for _ in range(3):
         quote = await world.quote(await world.ship())
