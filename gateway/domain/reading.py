@@ -117,7 +117,8 @@ def observe(book: Book, command: Observe, env: Env, terms: Terms) -> Interceptio
         ic = conclude(book, ic, parcel, command.asked, env, terms, command.asked_ms)
     ic = overdue(book, ic, parcel, env, terms)
     if fenced:
-        _rest(book, ic, job, whole, env)
+        unheard = bool(answers) and not whole
+        _rest(book, ic, job, env, unheard=unheard)
     if not answers and not whole:
         follow(book, ic, quiet_at)  # also where nothing else is awaited: a return may be late
     return ic
@@ -336,16 +337,16 @@ def following(ic: Interception) -> bool:
     )
 
 
-def _rest(book: Book, ic: Interception, job: Job, whole: bool, env: Env) -> None:
+def _rest(book: Book, ic: Interception, job: Job, env: Env, *, unheard: bool) -> None:
     """When to ask again. A push that came during the reading asks at once."""
     pulled = job.due_at if job.due_at < NEVER else None
-    again = following(ic) or (not whole and job.attempts < LOOKS_MAX)
+    again = following(ic) or (unheard and job.attempts < LOOKS_MAX)
     if not again and pulled is None:
         book.put(at_rest(job))
         return
     wait = delay(ASK_DELAYS_MS, job.attempts - 1)
     attempts = job.attempts
-    if ic.decision in PROMISED and whole:
+    if ic.decision in PROMISED and not unheard:
         wait = LOST_DELAY_MS if ic.movement is Movement.LOST else FOLLOW_DELAY_MS
         attempts = 0
     due = env.now + wait if pulled is None else pulled
