@@ -374,7 +374,7 @@ AND NOT EXISTS (
     SELECT 1 FROM exception x WHERE x.subject = i.id AND x.closed_at IS NULL);
 
 -- name: O2
--- No lease outlives its end by a minute; one ended by a restart (0) is taken up as work comes
+-- No lease outlives its end by a minute while a worker is alive
 SELECT id AS id, 'leased and forgotten' AS fault
 FROM job
-WHERE state = 'leased' AND lease_until > 0 AND lease_until < :machine_ms - :grace_ms;
+WHERE state = 'leased' AND lease_until < :machine_ms - :grace_ms;
