@@ -437,7 +437,8 @@ SELECT * FROM merchant WHERE id = :id;
 
 -- name: oldest_undecided
 SELECT MIN(created_at) AS at FROM interception
-    WHERE decision IN ('QUEUED', 'SENDING', 'PROCESSING', 'UNKNOWN');
+    WHERE (decision = 'PROCESSING' OR decision = 'QUEUED' OR decision = 'SENDING'
+        OR decision = 'UNKNOWN');
 
 -- name: held_by_currency
 SELECT currency, SUM(balance) AS minor FROM account WHERE kind = 'HELD' GROUP BY currency;

@@ -3,9 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from pathlib import Path
+from re import Match
+from re import compile as regex
 
 from gateway.domain import carrier, claim, fees, interception, ledger, parcel
 
+LIST = regex(r"(\w+) (NOT )?IN \(([^()]+)\)")
 VERSION = 1  # of the schema; `serve` refuses any other
 
 LISTS: dict[str, Iterable[Enum]] = {
@@ -45,9 +48,22 @@ def statements(dialect: Mapping[str, str]) -> Iterator[str]:
     words = {name: _quoted(values) for name, values in LISTS.items()} | dict(dialect)
     for word, filled in words.items():
         text = text.replace("{" + word + "}", filled)
+    text = chained(text)
     for statement in text.split(";\n"):
         if statement.strip():
             yield statement.strip().rstrip(";")
+
+
+def chained(text: str) -> str:
+    """Lists of values as comparisons: SQLite builds a table of every list anew for each row."""
+    return LIST.sub(_chain, text)
+
+
+def _chain(found: Match[str]) -> str:
+    column, without, values = found.groups()
+    sign, link = ("<>", " AND ") if without else ("=", " OR ")
+    chain = link.join(f"{column} {sign} {value.strip()}" for value in values.split(","))
+    return f"({chain})"
 
 
 def _quoted(values: Iterable[Enum]) -> str:

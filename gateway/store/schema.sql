@@ -275,10 +275,9 @@ CREATE TABLE job (
     due_at {int} NOT NULL,
     attempts {int} NOT NULL CHECK (attempts >= 0),
     crashes {int} NOT NULL CHECK (crashes >= 0),
-    UNIQUE (kind, subject),
+    UNIQUE (subject, kind),
     CHECK ((state = 'leased') = (owner <> ''))
 ) {end};
-CREATE INDEX job_of_subject ON job (subject);
 CREATE INDEX job_due ON job (due_at) WHERE state = 'wait';
 CREATE INDEX job_leased ON job (lease_until) WHERE state = 'leased';
 
