@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.domain.carrier import ClaimKind
-from gateway.domain.claim import Award, Claim, ClaimState, Desk
+from gateway.domain.claim import Award, Claim, ClaimState, Desk, Proof
 from gateway.domain.fees import Payout, Terms
 from gateway.pb.turnback.v1 import carrier_service_pb2 as carriers
 from gateway.pb.turnback.v1 import claim_service_pb2 as pb
+from gateway.pb.turnback.v1 import types_pb2 as types
 from gateway.rpc.messages import Table, money, numbers, short, spoken, time
 
 CLAIM_KIND = numbers(ClaimKind, pb.ClaimKind, "CLAIM_KIND")
@@ -121,7 +122,24 @@ def award(row: Award, paid: Payment | None, limits: Limits) -> pb.Award:
     return message
 
 
-def claim(limits: Limits, waybill: str, terms: Terms, paid: Mapping[str, Payment]) -> pb.Claim:
+def proof(row: Proof) -> types.Proof:
+    """With the one content it has: a place, or a text."""
+    content = {"uri": row.uri} if row.uri else {"text": row.text}
+    at = time(row.supplied_at)
+    return types.Proof(kind=row.kind, sha256=row.sha256, supplied_at=at, **content)
+
+
+def _number(row: Proof) -> int:
+    return int(row.id.rsplit("/", 1)[1])
+
+
+def claim(
+    limits: Limits,
+    waybill: str,
+    terms: Terms,
+    paid: Mapping[str, Payment],
+    proofs: Sequence[Proof] = (),
+) -> pb.Claim:
     row = limits.claim
     awards = [made for made in limits.awards if made.claim == row.id]
     total = sum(a.amount for a in awards)
@@ -139,6 +157,7 @@ def claim(limits: Limits, waybill: str, terms: Terms, paid: Mapping[str, Payment
         line_no=row.line_no,
         loss=money(row.loss_minor, row.currency),
         description=row.description,
+        evidence=[proof(one) for one in sorted(proofs, key=_number)],
         state=CLAIM_STATE[row.state],
         reviewer=REVIEWER[row.desk],
         carrier_reference=row.reference,

@@ -1,10 +1,10 @@
 """ClaimService: what the carrier owes for a promise that was not kept."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gateway.domain.carrier import ClaimKind
-from gateway.domain.claim import Award, Claim, FileClaim, Filed
+from gateway.domain.claim import Award, Claim, FileClaim, Filed, Proof
 from gateway.domain.interception import Interception
 from gateway.domain.ledger import Transfer, TransferKind
 from gateway.domain.parcel import OrderLine
@@ -19,7 +19,6 @@ from gateway.rpc.shell import Call, Shell
 KIND = {number: ClaimKind(name) for name, number in CLAIM_KIND.items()}
 STATE = {number: name for name, number in CLAIM_STATE.items()}
 PROVEN = (pb.CLAIM_KIND_DAMAGED, pb.CLAIM_KIND_SHORTAGE)
-DESCRIPTION_MAX = 2_000
 PAYOUTS = (TransferKind.PAYOUT, TransferKind.SETTLE_OFFLINE)
 
 
@@ -41,8 +40,9 @@ class ClaimService:
             line_no=request.line_no,
             loss_minor=minor(request.loss),
             currency=request.loss.currency_code,
-            description=told(request.description, request.evidence),
+            description=request.description,
             actor=call.caller.actor,
+            proofs=tuple(_given(request.evidence)),
         )
         filed: Filed = granted(await self._shell.store.run(command))
         return pb.ClaimServiceFileResponse(
@@ -89,18 +89,11 @@ class ClaimService:
         raise not_offered("evidence is given when the claim is filed; adding to it is not offered")
 
 
-def told(description: str, proofs: Sequence[types.Proof]) -> str:
-    """The description with its proofs: the claims desk reads them as one text."""
-    parts = [description] if description else []
+def _given(proofs: Sequence[types.Proof]) -> Iterator[Proof]:
     for i, proof in enumerate(proofs):
         if proof.uri and not proof.sha256:
             raise invalid([(f"evidence[{i}].sha256", "needed with uri")])
-        content = proof.uri or proof.text
-        parts.append(" ".join(part for part in (proof.kind, content, proof.sha256) if part))
-    text = " | ".join(parts)
-    if len(text) > DESCRIPTION_MAX:
-        raise invalid([("evidence", f"{DESCRIPTION_MAX} characters with the description")])
-    return text
+        yield Proof("", "", proof.kind, proof.uri, proof.text, proof.sha256, 0)
 
 
 async def own(shell: Shell, key: str, tenant: str) -> Claim:
@@ -119,7 +112,8 @@ async def shown(shell: Shell, row: Claim) -> pb.Claim:
     paid = {award.id: payment for award in mine if (payment := await paid_of(shell, award))}
     found = await store.rows(Interception, "interception", id=row.interception)
     waybill = found[0].waybill if found else ""
-    return awarding.claim(limits, waybill, shell.terms, paid)
+    proofs = await store.rows(Proof, "proofs_of_claim", claim=row.id)
+    return awarding.claim(limits, waybill, shell.terms, paid, proofs)
 
 
 async def limits_of(shell: Shell, row: Claim) -> Limits:

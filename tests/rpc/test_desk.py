@@ -114,6 +114,20 @@ async def test_a_claim_is_filed_once_and_shows_its_limits(world: World) -> None:
     assert await no(world, request) == (Code.ALREADY_EXISTS, "REQUEST_ID_REUSED")
 
 
+async def test_a_claim_keeps_its_proofs(world: World) -> None:
+    request = filing(await lost(world, "proofs"), "proofs")
+    texts = [types.Proof(kind="chat", text=f"message {number}") for number in range(11)]
+    photo = types.Proof(kind="photo", uri="https://example.com/a.jpg", sha256="0" * 64)
+    request.evidence.extend([*texts, photo])
+    claim = (await world.ask(request)).claim
+    assert [proof.text for proof in claim.evidence[:11]] == [proof.text for proof in texts]
+    assert (claim.evidence[11].uri, claim.evidence[11].sha256) == (photo.uri, photo.sha256)
+    assert all(proof.supplied_at == claim.filed_at for proof in claim.evidence)
+    assert claim.description == "never came back"
+    request.evidence.pop()
+    assert await no(world, request) == (Code.ALREADY_EXISTS, "REQUEST_ID_REUSED")
+
+
 async def test_filing_is_refused_by_the_contract(world: World) -> None:
     row = await lost(world, "refused")
     request = filing(row, "line")

@@ -10,7 +10,7 @@ from gateway.domain.refusal import TEXTS, Refusal, Why
 from gateway.rpc import errors, fields
 from gateway.rpc.server import FILES, SERVICE_CONFIG
 from tests.generate import PACKAGE, PROTO
-from tests.rpc.world import METHODS, Code
+from tests.rpc.world import CHECKWORD, METHODS, NAMES, PHONE, Code, Record
 
 KINDS = {
     Code.INVALID_ARGUMENT: set(),
@@ -102,3 +102,13 @@ def test_words_are_there_in_both_languages() -> None:
 def test_the_service_config_repeats_only_what_is_unavailable() -> None:
     assert SERVICE_CONFIG.count("UNAVAILABLE") == 1
     assert "ABORTED" not in SERVICE_CONFIG
+
+
+@pytest.mark.parametrize("word", [PHONE, CHECKWORD, NAMES[1], "mall-tenant-token"])
+def test_a_leak_would_be_found(word: str) -> None:
+    for form in (word, ascii(word)):
+        record = Record()
+        record.lines.write(f'{{"event":"x","said":"to {form} from"}}'.encode())
+        assert record.leaks() == {word}
+        assert Record(said=[form.encode()]).leaks() == {word}
+    assert Record().leaks() == set()
