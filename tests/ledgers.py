@@ -18,7 +18,7 @@ from gateway.domain.carrier import (
     Status,
     Verdict,
 )
-from gateway.domain.claim import DecideClaim, FileClaim, SettleOffline
+from gateway.domain.claim import DecideClaim, FileClaim
 from gateway.domain.create import CancelInterception, CreateInterception
 from gateway.domain.desk import FinishClaim
 from gateway.domain.due import LeaseDue
@@ -33,6 +33,7 @@ from gateway.domain.interception import (
 from gateway.domain.leasing import Work
 from gateway.domain.merchant import SetWaybillService, TopUp, UpsertMerchant
 from gateway.domain.parcel import Merchant, OrderLine, Person, StoreStatus
+from gateway.domain.payout import SettleOffline
 from gateway.domain.push import ApplyPush, ReceivePush
 from gateway.domain.quote import MakeQuote
 from gateway.domain.reading import Observe

@@ -4,7 +4,11 @@ Decisions read and put rows here and nowhere else. One decision's puts can be ta
 a refusal leaves no trace; the next decision of the batch sees what the ones before it put.
 """
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from functools import cache
+from operator import attrgetter
 from typing import Any, ClassVar, Protocol, TypeVar
 
 
@@ -24,25 +28,45 @@ R = TypeVar("R", bound=Row)
 Rows = dict[str, Any]
 
 
+def amend(row: R, **changes: Any) -> R:
+    """`dataclasses.replace` for rows, which have only plain fields: in half its time."""
+    kind = type(row)
+    values, places = _shape(kind)
+    amended = list(values(row))
+    for name, value in changes.items():
+        amended[places[name]] = value
+    return kind(*amended)
+
+
+@cache
+def _shape(kind: type[Any]) -> tuple[Callable[[Any], tuple[Any, ...]], dict[str, int]]:
+    """How all values of a row are read, and the place of each."""
+    names = [field.name for field in fields(kind)]
+    return attrgetter(*names), {name: place for place, name in enumerate(names)}
+
+
 class Book:
     """Rows of one batch. `loaded` rows are updated, all others inserted."""
 
     def __init__(self) -> None:
-        self._rows: dict[type[Any], Rows] = {}
-        self._children: dict[tuple[type[Any], str], dict[str, None]] = {}
-        self._loaded: set[tuple[type[Any], str]] = set()
-        self._changed: dict[type[Any], Rows] = {}
+        self._rows: defaultdict[type[Any], Rows] = defaultdict(dict)
+        self._children: defaultdict[tuple[type[Any], str], dict[str, None]] = defaultdict(dict)
+        self._loaded: defaultdict[type[Any], set[str]] = defaultdict(set)
+        self._changed: defaultdict[type[Any], Rows] = defaultdict(dict)
         self._undo: list[tuple[type[Any], str, Any, bool]] = []
 
     def load(self, row: Row) -> None:
         """Take in a row as the store has it; a row that is here already is left alone."""
-        kind = type(row)
-        if row.id not in self._rows.setdefault(kind, {}):
-            self._loaded.add((kind, row.id))
-            self._place(row)
+        kind, key = type(row), row.id
+        rows = self._rows[kind]
+        if key not in rows:
+            rows[key] = row
+            self._loaded[kind].add(key)
+            if kind.PARENT:
+                self._children[kind, getattr(row, kind.PARENT)][key] = None
 
     def get(self, kind: type[R], key: str) -> R | None:
-        found: R | None = self._rows.get(kind, {}).get(key)
+        found: R | None = self._rows[kind].get(key)
         return found
 
     def need(self, kind: type[R], key: str) -> R:
@@ -52,19 +76,21 @@ class Book:
 
     def of(self, kind: type[R], parent: str) -> list[R]:
         """The rows of a kind that belong to `parent`, in the order they came."""
-        rows = self._rows.get(kind, {})
-        return [rows[key] for key in self._children.get((kind, parent), {})]
+        rows = self._rows[kind]
+        return [rows[key] for key in self._children.get((kind, parent), ())]
 
     def all(self, kind: type[R]) -> list[R]:
-        return list(self._rows.get(kind, {}).values())
+        return list(self._rows[kind].values())
 
     def put(self, row: R) -> R:
-        kind = type(row)
-        changed = self._changed.setdefault(kind, {})
-        before = self._rows.get(kind, {}).get(row.id)
-        self._undo.append((kind, row.id, before, row.id in changed))
-        changed[row.id] = row
-        self._place(row)
+        """A new row, or a new version of one. A row never changes its parent."""
+        kind, key = type(row), row.id
+        rows, changed = self._rows[kind], self._changed[kind]
+        before = rows.get(key)
+        self._undo.append((kind, key, before, key in changed))
+        changed[key] = rows[key] = row
+        if before is None and kind.PARENT:
+            self._children[kind, getattr(row, kind.PARENT)][key] = None
         return row
 
     def keep(self) -> None:
@@ -74,29 +100,24 @@ class Book:
     def undo(self) -> None:
         """Take back every put since the last `keep`."""
         for kind, key, before, was_changed in reversed(self._undo):
+            rows, changed = self._rows[kind], self._changed[kind]
             if before is None:
-                gone = self._rows[kind].pop(key)
-                parent = getattr(gone, kind.PARENT, "") if kind.PARENT else ""
-                self._children.get((kind, parent), {}).pop(key, None)
+                gone = rows.pop(key)
+                if kind.PARENT:
+                    del self._children[kind, getattr(gone, kind.PARENT)][key]
             else:
-                self._place(before)
+                rows[key] = before
             if was_changed:
-                self._changed[kind][key] = before
+                changed[key] = before
             else:
-                del self._changed[kind][key]
+                del changed[key]
         self._undo.clear()
 
     def changes(self) -> Iterator[tuple[type[Any], list[Any], list[Any]]]:
         """Per kind: the rows to insert and the rows to update."""
         for kind, rows in self._changed.items():
             if rows:
-                known = [row for key, row in rows.items() if (kind, key) in self._loaded]
-                fresh = [row for key, row in rows.items() if (kind, key) not in self._loaded]
+                loaded = self._loaded[kind]
+                known = [row for key, row in rows.items() if key in loaded]
+                fresh = [row for key, row in rows.items() if key not in loaded]
                 yield kind, fresh, known
-
-    def _place(self, row: Row) -> None:
-        kind = type(row)
-        self._rows.setdefault(kind, {})[row.id] = row
-        if kind.PARENT:
-            parent = getattr(row, kind.PARENT)
-            self._children.setdefault((kind, parent), {})[row.id] = None

@@ -21,7 +21,7 @@ from gateway.domain.interception import (
     Movement,
     Request,
 )
-from gateway.domain.ledger import Move, TransferKind, moved, post
+from gateway.domain.ledger import Move, TransferKind, post
 from gateway.domain.lifecycle import (
     schedule,
 )
@@ -214,17 +214,22 @@ def file_claim(book: Book, command: FileClaim, env: Env, terms: Terms) -> Filed 
             version=1,
         )
     )
-    for number, proof in enumerate(c.proofs, 1):
-        key_of = f"{claim.id}/{number}"
-        book.put(replace(proof, id=key_of, claim=claim.id, supplied_at=env.now))
+    _supplied(book, c, claim, env)
     if adapter.claim is not None:
         schedule(book, JobKind.CLAIM, claim.id, ic.channel, ic.account, env.now)
-    if c.kind in (ClaimKind.DAMAGED, ClaimKind.SHORTAGE):
-        incident = f"{ic.parcel}/{c.kind}/merchant/{c.order_no}/{c.line_no}"
-        if book.get(Incident, incident) is None:
-            book.put(Incident(incident, ic.parcel, str(c.kind), "merchant", claim.id, env.now))
     book.put(Request(key, "File", mark, claim.id, env.now))
     return Filed(claim, False)
+
+
+def _supplied(book: Book, c: FileClaim, claim: Claim, env: Env) -> None:
+    """What the merchant says and shows: the proofs, and the damage as an incident of the parcel."""
+    for number, proof in enumerate(c.proofs, 1):
+        key = f"{claim.id}/{number}"
+        book.put(replace(proof, id=key, claim=claim.id, supplied_at=env.now))
+    if c.kind in (ClaimKind.DAMAGED, ClaimKind.SHORTAGE):
+        key = f"{claim.parcel}/{c.kind}/merchant/{c.order_no}/{c.line_no}"
+        if book.get(Incident, key) is None:
+            book.put(Incident(key, claim.parcel, str(c.kind), "merchant", claim.id, env.now))
 
 
 def _unfit(book: Book, c: FileClaim, ic: Interception, env: Env, terms: Terms) -> Refusal | None:
@@ -309,12 +314,17 @@ class DecideClaim:
 
     def wants(self) -> Wants:
         return Wants(
-            requests=(f"{self.tenant}/{self.request_id}",),
+            requests=(f"{self.tenant}/{self.request_id}", self.decision),
             claims=(self.claim,),
             of_parcel=FAMILY,
             of_interception=frozenset({Exceptional}),
             wallet=True,
         )
+
+    @property
+    def decision(self) -> str:
+        """Its key among the requests; the spaces keep it apart from every caller's own."""
+        return f"{self.tenant}/decision {self.claim} {self.decision_key}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,9 +347,13 @@ def decide_claim(book: Book, command: DecideClaim, env: Env, terms: Terms) -> De
     if claim is None or claim.tenant != command.tenant:
         return Refusal(Why.CLAIM_UNKNOWN)
     decision = f"person:{claim.id}:{command.decision_key}"
-    for award in book.of(Award, claim.id):
-        if award.decision_key == decision:
-            return Decided(claim, award, None, True)
+    said = fingerprint(command.grant_minor, command.currency)
+    before = repeated(book.get(Request, command.decision), "Decision", said)
+    if isinstance(before, Replayed):  # two officers, one decision
+        awards = [a for a in book.of(Award, claim.id) if a.decision_key == decision]
+        return Decided(claim, awards[0] if awards else None, None, True)
+    if before is not None:
+        return Refusal(Why.DECISION_KEY_REUSED, field="decision_key")
     if claim.state not in LIVE:
         return Refusal(Why.CLAIM_NOT_OPEN)
     if command.currency and command.currency != claim.currency:
@@ -350,6 +364,7 @@ def decide_claim(book: Book, command: DecideClaim, env: Env, terms: Terms) -> De
     if high and command.actor == claim.filed_by:
         return Refusal(Why.CLAIM_SAME_ACTOR)
     book.put(Request(key, "DecideClaim", mark, claim.id, env.now))
+    book.put(Request(command.decision, "Decision", said, claim.id, env.now))
     if command.grant_minor == 0:
         return Decided(reject(book, claim, command.reason, env), None, None, False)
     result = grant(book, claim, granted, decision, command.actor, env, terms)
@@ -386,10 +401,10 @@ def grant(
             at=env.now,
         )
     )
-    _transfer(book, claim, award, TransferKind.AWARD, f"award:{award.id}", decision, actor, env)
+    entered(book, claim, award, TransferKind.AWARD, f"award:{award.id}", decision, actor, env)
     if payout is Payout.WALLET:
         dedup = f"payout:{award.id}:wallet"
-        _transfer(book, claim, award, TransferKind.PAYOUT, dedup, decision, actor, env)
+        entered(book, claim, award, TransferKind.PAYOUT, dedup, decision, actor, env)
     # more may come while the loss is larger and neither value nor cap has run out
     rest = min(limits.loss, limits.value, limits.cap) - limits.amount
     claim = book.put(
@@ -404,7 +419,7 @@ def grant(
     return Decided(claim, award, limits, False)
 
 
-def _transfer(
+def entered(
     book: Book,
     claim: Claim,
     award: Award,
@@ -414,6 +429,7 @@ def _transfer(
     actor: str,
     env: Env,
 ) -> None:
+    """Move an award's money, once per `dedup`."""
     move = Move(
         kind=kind,
         amount=award.amount,
@@ -440,49 +456,6 @@ def reject(book: Book, claim: Claim, reason: str, env: Env) -> Claim:
             version=claim.version + 1,
         )
     )
-
-
-@dataclass(frozen=True, slots=True)
-class SettleOffline:
-    """The carrier has paid the merchant for a decided award; the receivable is closed."""
-
-    tenant: str
-    request_id: str
-    award: str
-    reference: str  # of the payment between carrier and merchant
-    actor: str
-    evidence: bool = True
-
-    def wants(self) -> Wants:
-        return Wants(
-            requests=(f"{self.tenant}/{self.request_id}",),
-            awards=(self.award,),
-            transfers=(f"payout:{self.award}:wallet", f"payout:{self.award}:offline"),
-            of_parcel=FAMILY,
-            wallet=True,
-        )
-
-
-def settle_offline(book: Book, command: SettleOffline, env: Env, _: Terms) -> Award | No:
-    key = f"{command.tenant}/{command.request_id}"
-    mark = fingerprint(command.award, command.reference)
-    again = repeated(book.get(Request, key), "SettleOffline", mark)
-    award = book.get(Award, command.award)
-    if isinstance(again, Replayed):
-        return book.need(Award, again.subject)
-    if again is not None:
-        return again
-    if award is None or book.need(Claim, award.claim).tenant != command.tenant:
-        return Refusal(Why.CLAIM_UNKNOWN, field="award_id")
-    paid = [moved(book, f"payout:{award.id}:{how}") for how in ("wallet", "offline")]
-    if any(paid):
-        return Refusal(Why.CLAIM_NOT_OPEN, field="award_id")
-    claim = book.need(Claim, award.claim)
-    dedup = f"payout:{award.id}:offline"
-    kind = TransferKind.SETTLE_OFFLINE
-    _transfer(book, claim, award, kind, dedup, command.reference, command.actor, env)
-    book.put(Request(key, "SettleOffline", mark, award.id, env.now))
-    return award
 
 
 def found(book: Book, ic: Interception, env: Env) -> bool:

@@ -3,7 +3,19 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from gateway.domain import claim, create, desk, due, merchant, push, quote, reading, register, reply
+from gateway.domain import (
+    claim,
+    create,
+    desk,
+    due,
+    merchant,
+    payout,
+    push,
+    quote,
+    reading,
+    register,
+    reply,
+)
 from gateway.domain.book import Book
 from gateway.domain.command import Command, Env
 from gateway.domain.fees import Terms
@@ -29,7 +41,7 @@ DECISIONS: dict[type[Any], Decide] = {
     push.ApplyPush: push.apply_push,
     claim.FileClaim: claim.file_claim,
     claim.DecideClaim: claim.decide_claim,
-    claim.SettleOffline: claim.settle_offline,
+    payout.SettleOffline: payout.settle_offline,
     desk.FinishClaim: desk.finish_claim,
 }
 

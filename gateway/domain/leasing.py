@@ -1,8 +1,8 @@
 """Leased work: a job, its fencing generation, and the attempt written before the call."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from gateway.domain.book import Book
+from gateway.domain.book import Book, amend
 from gateway.domain.carrier import Case, Order
 from gateway.domain.command import Env
 from gateway.domain.fees import Terms
@@ -53,7 +53,7 @@ def attempted(ic: Interception, kind: AttemptKind, job: Job, env: Env) -> Attemp
 
 def lease(book: Book, job: Job, env: Env) -> Job:
     return book.put(
-        replace(
+        amend(
             job,
             state=JobState.LEASED,
             gen=job.gen + 1,

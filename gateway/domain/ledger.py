@@ -4,11 +4,11 @@ The amount leaves `source` and arrives at `target`, so a transfer sums to zero b
 Balances are cached only where a CHECK needs them: AVAILABLE and HELD of a merchant.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum, auto
 from typing import ClassVar
 
-from gateway.domain.book import Book
+from gateway.domain.book import Book, amend
 from gateway.domain.named import Named
 
 
@@ -128,7 +128,7 @@ def post(book: Book, move: Move, transfer_id: str, now: int) -> Transfer:
         if account.balance is not None:
             if account.balance + change < 0:
                 raise ValueError(f"{account.kind} would fall below zero")
-            book.put(replace(account, balance=account.balance + change))
+            book.put(amend(account, balance=account.balance + change))
     return book.put(
         Transfer(
             id=transfer_id,

@@ -4,10 +4,9 @@ Every change of a column goes through `move`, so that it is in a table, has an e
 money is moved in the same decision.
 """
 
-from dataclasses import replace
 from typing import Any
 
-from gateway.domain.book import Book
+from gateway.domain.book import Book, amend
 from gateway.domain.carrier import Adapter, Answer, Order, Path, Tier
 from gateway.domain.command import Env
 from gateway.domain.fees import DAY_MS, HOUR_MS, MINUTE_MS, OnCancel, Terms
@@ -90,7 +89,7 @@ def write(
         )
     )
     changed: Any = {column.value: target, "version": seq, **fields}
-    return book.put(replace(interception, **changed))
+    return book.put(amend(interception, **changed))
 
 
 def begin(book: Book, interception: Interception, actor: str, env: Env) -> Interception:
@@ -302,15 +301,15 @@ def schedule(book: Book, kind: JobKind, subject: str, channel: str, account: str
             )
         )
     if found.state is JobState.LEASED:
-        return book.put(replace(found, due_at=min(found.due_at, due)))
+        return book.put(amend(found, due_at=min(found.due_at, due)))
     if found.state is JobState.WAIT:
-        return book.put(replace(found, due_at=min(found.due_at, due)))
-    return book.put(replace(found, state=JobState.WAIT, due_at=due, attempts=0))
+        return book.put(amend(found, due_at=min(found.due_at, due)))
+    return book.put(amend(found, state=JobState.WAIT, due_at=due, attempts=0))
 
 
 def at_rest(job: Job, state: JobState = JobState.DONE, due: int = NEVER, attempts: int = 0) -> Job:
     """A job whose holder has ended it: free, and forgiven its crashes."""
-    return replace(
+    return amend(
         job, state=state, due_at=due, owner="", lease_until=0, attempts=attempts, crashes=0
     )
 
@@ -335,7 +334,7 @@ def close_exception(book: Book, kind: ExceptionKind, subject: str, env: Env) -> 
     found = book.get(Exceptional, f"{kind}/{subject}")
     if found is not None and found.closed_at is None:
         book.put(
-            replace(found, closed_at=env.now, closed_by=SYSTEM, resolution="settled by evidence")
+            amend(found, closed_at=env.now, closed_by=SYSTEM, resolution="settled by evidence")
         )
 
 

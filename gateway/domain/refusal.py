@@ -63,6 +63,7 @@ class Why(Named):
     CLAIM_LINE_UNKNOWN = auto()
     CLAIM_CAP_REACHED = auto()
     CLAIM_SAME_ACTOR = auto()
+    DECISION_KEY_REUSED = auto()
     MERCHANT_UNKNOWN = auto()
     PARCEL_UNKNOWN = auto()
     LIMIT_REACHED = auto()
@@ -164,6 +165,9 @@ TEXTS: dict[Why, Text] = {
     Why.CLAIM_CAP_REACHED: Text(P, "赔付已达上限", "Nothing is left of the cap or the value"),
     Why.CLAIM_SAME_ACTOR: Text(
         P, "申请人与审批人不得相同", "Whoever filed this claim may not decide it"
+    ),
+    Why.DECISION_KEY_REUSED: Text(
+        Kind.EXISTS, "裁决号已使用", "The decision key was used for another decision"
     ),
     Why.MERCHANT_UNKNOWN: Text(P, "商家不存在", "There is no such merchant"),
     Why.PARCEL_UNKNOWN: Text(Kind.NOT_FOUND, "包裹不存在", "There is no such parcel"),

@@ -5,9 +5,10 @@ from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 
-from gateway.domain.claim import Award, Decided, SettleOffline
+from gateway.domain.claim import Award, Decided
 from gateway.domain.claim import DecideClaim as Decide
 from gateway.domain.interception import Request
+from gateway.domain.payout import SettleOffline
 from gateway.pb.turnback.v1 import operation_service_pb2 as pb
 from gateway.rpc import claim, messages, paging
 from gateway.rpc.errors import granted, invalid, not_offered, not_yours, precondition

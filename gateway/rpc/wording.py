@@ -19,7 +19,6 @@ CALL = {
     "ACTION_NOT_OFFERED": ("承运商不支持此操作", "The carrier does not offer this action"),
     "CARRIER_UNAVAILABLE": ("承运商暂不可用", "The carrier does not answer"),
     "EXTERNAL_REFERENCE_REUSED": ("外部凭证号已使用", "The external reference was booked before"),
-    "DECISION_KEY_REUSED": ("裁决号已使用", "The decision key was used for another decision"),
     "EVIDENCE_MISSING": ("缺少证据", "A claim of this kind needs evidence"),
     "EXCEEDS_AWARD": ("超过未付赔款", "More than was awarded and is still unpaid"),
 }

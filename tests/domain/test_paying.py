@@ -5,11 +5,12 @@ from dataclasses import replace
 import pytest
 
 from gateway.domain.carrier import Answer, ClaimKind, Verdict
-from gateway.domain.claim import Award, Claim, ClaimState, SettleOffline
+from gateway.domain.claim import Award, Claim, ClaimState
 from gateway.domain.desk import FinishClaim
 from gateway.domain.fees import Payout
 from gateway.domain.interception import JobKind
 from gateway.domain.ledger import TransferKind
+from gateway.domain.payout import SettleOffline
 from gateway.domain.refusal import Why
 from tests.domain.claims import filed, lost, state, why
 from tests.domain.stage import DAY_MS, FEE_MINOR, TOP_UP_MINOR, Stage
