@@ -1,5 +1,6 @@
 """The two clocks: business time for what is due, machine time for leases and time-outs."""
 
+import itertools
 import os
 import time
 from dataclasses import dataclass, field
@@ -23,6 +24,10 @@ class Clock:
         self._business_ms = max(self._business_ms, business_ms)
 
 
+_PROCESS = os.urandom(4).hex()  # drawn at each start: no two processes share their ids
+_NUMBERS = itertools.count()
+
+
 def new_id() -> str:
-    """26 hex digits: milliseconds, then 56 random bits; ids of one process sort by time."""
-    return f"{time.time_ns() // 1_000_000:012x}{os.urandom(7).hex()}"
+    """26 hex digits: milliseconds, the process, a number; ids of one process sort by time."""
+    return f"{time.time_ns() // 1_000_000:012x}{_PROCESS}{next(_NUMBERS) & 0xFFFFFF:06x}"

@@ -94,12 +94,12 @@ def plan(book: Book, wants: list[Wants], now: int, machine_ms: int) -> Plan:
     of_awards = [award.claim for award in book.all(Award)]
     yield from load("load_claim", [*every("claims"), *of_claims, *of_awards, *subjects], Claim)
     yield from load("load_quote", every("quotes"), Quote)
-    asked = [*every("interceptions"), *subjects]
-    asked += [j.subject for j in jobs] + [c.interception for c in book.all(Claim)]
-    yield from load("load_interception", asked, Interception)
+    asked = [key for want in wants if of_family(want) for key in want.interceptions]
+    asked += [*subjects, *(j.subject for j in jobs), *(c.interception for c in book.all(Claim))]
+    yield from load("load_interception", [*every("interceptions"), *asked], Interception)
     yield from load("load_alias", every("waybills"), Alias)
     yield from load("load_parcel_by_number", every("waybills"), Parcel)
-    yield from _families(book, wants, load, every)
+    yield from _families(book, wants, load, every, set(asked))
     yield from _merchants(book, wants, load, every)
     yield from load("load_exception", every("exceptions"), Exceptional)
 
@@ -114,13 +114,19 @@ def _due(book: Book, due: Due, now: int, machine_ms: int) -> Plan:
         book.load(row)
 
 
-def _families(book: Book, wants: list[Wants], load: Any, every: Any) -> Plan:
+def of_family(want: Wants) -> bool:
+    """Whether it wants parcels, and not the interceptions it names alone."""
+    return bool(want.of_parcel or want.parcels)
+
+
+def _families(book: Book, wants: list[Wants], load: Any, every: Any, asked: set[str]) -> Plan:
+    """Parcels and children. `asked` are the interceptions whose parcels may be wanted."""
     of_parcel = {kind for want in wants for kind in want.of_parcel}
     of_interception = {kind for want in wants for kind in want.of_interception}
     parcels = every("parcels")
     if of_parcel or parcels:
         parcels += [q.parcel for q in book.all(Quote)]
-        parcels += [i.parcel for i in book.all(Interception)]
+        parcels += [i.parcel for i in book.all(Interception) if i.id in asked]
         parcels += [a.parcel for a in book.all(Alias)]
         yield from load("load_parcel", parcels, Parcel)
     ids = [parcel.id for parcel in book.all(Parcel)]

@@ -6,6 +6,7 @@ from enum import Enum
 from operator import attrgetter
 from pathlib import Path
 from re import compile as regex
+from types import NoneType
 from typing import Any, get_type_hints
 
 from gateway.domain import claim, interception, ledger, parcel
@@ -85,6 +86,7 @@ def queries(place: Callable[[str], str]) -> Mapping[str, Query]:
 
 
 Builder = Callable[[Sequence[Any]], Any]
+Reader = Callable[[Any], Any]
 
 
 def builder(kind: type[Any], names: Sequence[str]) -> Builder:
@@ -92,28 +94,34 @@ def builder(kind: type[Any], names: Sequence[str]) -> Builder:
     hints = get_type_hints(kind)
     wanted = [field.name for field in fields(kind)]
     order = [names.index(name) for name in wanted]
-    convert = [
-        (place, _reader(hints[name]))
-        for place, name in enumerate(wanted)
-        if _reader(hints[name]) is not None
-    ]
+    readers = ((place, _reader(hints[name])) for place, name in enumerate(wanted))
+    convert = [(place, read) for place, read in readers if read is not None]
     straight = order == list(range(len(names)))
 
     def build(row: Sequence[Any]) -> Any:
         values = list(row) if straight else [row[index] for index in order]
         for place, read in convert:
-            value = values[place]
-            if value is not None and read is not None:
-                values[place] = read(value)
+            values[place] = read(values[place])
         return kind(*values)
 
     return build
 
 
-def _reader(hint: Any) -> Callable[[Any], Any] | None:
-    for option in getattr(hint, "__args__", (hint,)):
+def _reader(hint: Any) -> Reader | None:
+    options = getattr(hint, "__args__", (hint,))
+    for option in options:
         if option is bool:
             return bool
         if isinstance(option, type) and issubclass(option, Enum):
-            return {member.value: member for member in option}.__getitem__
+            members: dict[Any, Any] = {member.value: member for member in option}
+            if NoneType in options:
+                members[None] = None
+            return members.__getitem__
     return None
+
+
+def enums() -> set[type[Enum]]:
+    """Every kind of name that a column holds."""
+    hints = [hint for kind, _, _ in TABLES for hint in get_type_hints(kind).values()]
+    options = [option for hint in hints for option in getattr(hint, "__args__", (hint,))]
+    return {o for o in options if isinstance(o, type) and issubclass(o, Enum)}

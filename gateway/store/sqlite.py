@@ -2,14 +2,16 @@
 
 import asyncio
 import fcntl
-import json
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import IO, Any, TypeVar
+
+import orjson
 
 from gateway.clock import Clock, new_id
 from gateway.domain.book import Book
@@ -21,7 +23,7 @@ from gateway.failpoints import FailPoints
 from gateway.store import schema
 from gateway.store.audit import Finding, Moment, audit
 from gateway.store.loading import plan
-from gateway.store.rows import APPEND_ONLY, TABLES, Builder, Query, builder, queries
+from gateway.store.rows import APPEND_ONLY, TABLES, Builder, Query, builder, enums, queries
 from gateway.store.writer import Outcome, Unavailable, Writer
 
 DIALECT = {
@@ -40,6 +42,10 @@ PRAGMAS = (
     "PRAGMA wal_autocheckpoint = 4000",
 )
 T = TypeVar("T")
+
+
+for _kind in (*enums(), bool):  # bound as they are, and not by asking them how
+    sqlite3.register_adapter(_kind, int if _kind is bool else attrgetter("_value_"))
 
 
 class StoreError(Exception):
@@ -64,7 +70,7 @@ class Store:
         self.owner = new_id()
         self._queries = queries(_place)
         self._inserts, self._updates = _statements(self._queries)
-        self._builders: dict[tuple[type[Any], tuple[str, ...]], Builder] = {}
+        self._builders: dict[tuple[str, type[Any]], Builder] = {}
         self._db: sqlite3.Connection | None = None
         self._lock: IO[bytes] | None = None
         self._writer = Writer(self._commit, patience_s)
@@ -182,16 +188,18 @@ class Store:
     def _select(
         self, db: sqlite3.Connection, query: Query, params: dict[str, Any], kind: type[T]
     ) -> list[T]:
-        values = {
-            key: json.dumps(value) if isinstance(value, list) else value
-            for key, value in params.items()
-        }
-        cursor = db.execute(query.text, values)
-        names = tuple(column[0] for column in cursor.description)
-        build = self._builders.get((kind, names))
+        for name in LISTED:
+            if name in params:
+                params = params | {name: orjson.dumps(params[name]).decode()}
+        cursor = db.execute(query.text, params)
+        rows = cursor.fetchall()
+        if not rows:
+            return []
+        build = self._builders.get((query.name, kind))
         if build is None:
-            build = self._builders[kind, names] = builder(kind, names)
-        return [build(row) for row in cursor.fetchall()]
+            names = [column[0] for column in cursor.description]
+            build = self._builders[query.name, kind] = builder(kind, names)
+        return list(map(build, rows))
 
     def _write(self, db: sqlite3.Connection, book: Book) -> None:
         changes = {kind: (fresh, known) for kind, fresh, known in book.changes()}
