@@ -17,6 +17,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
+from enum import StrEnum, auto
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -51,9 +52,21 @@ US = 1_000_000
 SETTINGS: Json = {
     "limits": {"quote_read_ms": 10_000, "answer_within_ms": 10_000},
     "tenants": {"mall": {"per_second": 100_000}},
-    "carriers": {
-        "sf": {"limits": {"concurrency": 256, "per_second": 10_000, "timeout_ms": 10_000}}
-    },
+}
+WIDE: Json = {"limits": {"concurrency": 256, "per_second": 10_000, "timeout_ms": 10_000}}
+CONTRACTS: Json = {"zto": {"promise_on": "reply"}, "sf": {}}  # both decide by their reply
+
+
+class Sender(StrEnum):
+    """The carriers whose reply decides, and that both sides can call."""
+
+    ZTO = auto()
+    SF = auto()
+
+
+CONNECTS = {
+    "zto": "pooled connections on both sides",
+    "sf": "a fresh connection for each call on both sides: a lost request cannot be looked up",
 }
 TABLES = (
     *("interception", "request", "event", "transfer", "job", "attempt", "evidence"),
@@ -121,6 +134,7 @@ class Bench:
     fleet: Fleet
     crowd: Crowd
     callers: int
+    carrier: str
     gateway: list[Phase] = field(default_factory=list)
     floor: list[Phase] = field(default_factory=list)
     rows: dict[str, float] = field(default_factory=dict)  # written by a Create, on the whole
@@ -135,7 +149,7 @@ class Bench:
                 item = parcels.ParcelServiceRegisterRequest(parcel=registration(case))
                 batch = parcels.ParcelServiceBatchRegisterRequest(items=[item])
                 await self.crowd.ask(wire.REGISTER, batch)
-                key = parcels.ParcelKey(carrier="sf", waybill=case.waybill)
+                key = parcels.ParcelKey(carrier=self.carrier, waybill=case.waybill)
                 asked = pb.InterceptServiceQuoteRequest(merchant_id=case.merchant, parcel=key)
                 quote = (await self.crowd.ask(wire.QUOTE, asked)).quote
                 return request_for(case, quote.id)
@@ -143,7 +157,7 @@ class Bench:
         return await asyncio.gather(*map(one, cases))
 
     async def parcels(self, count: int) -> list[Case]:
-        cases = [self.crowd.case(Kind("sf")) for _ in range(count)]
+        cases = [self.crowd.case(Kind(self.carrier)) for _ in range(count)]
         told = [{**shipped(case, self.fleet), "value_minor": 20_000} for case in cases]
         await self.crowd.simulation.ship(told)
         return cases
@@ -193,9 +207,9 @@ def row_counts(fleet: Fleet) -> dict[str, int]:
         }
 
 
-async def start_floor(fleet: Fleet) -> tuple[asyncio.subprocess.Process, str]:
+async def start_floor(fleet: Fleet, carrier: str) -> tuple[asyncio.subprocess.Process, str]:
     """The floor's process and its address."""
-    (account,) = (each for each in fleet.accounts if each.carrier == "sf")
+    (account,) = (each for each in fleet.accounts if each.carrier == carrier)
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -206,9 +220,10 @@ async def start_floor(fleet: Fleet) -> tuple[asyncio.subprocess.Process, str]:
     )
     given = {
         "store": str(fleet.directory / "floor.db"),
-        "url": f"{fleet.carriers}/sf/std/service",
-        "partner": account.user,
-        "checkword": account.simulator_credentials["checkword"],
+        "carrier": carrier,
+        "url": f"{fleet.carriers}/{carrier}",
+        "user": account.user,
+        "secret": "".join(account.simulator_credentials.values()),
     }
     assert process.stdin is not None
     assert process.stdout is not None
@@ -221,15 +236,17 @@ async def start_floor(fleet: Fleet) -> tuple[asyncio.subprocess.Process, str]:
     return process, str(json.loads(line)["grpc"])
 
 
-async def run(creates: int, callers: int, told: Callable[[], None]) -> Bench:
+async def run(creates: int, callers: int, carrier: str, told: Callable[[], None]) -> Bench:
     rounds = max(1, creates // ROUND)
     count = rounds * ROUND + WARM
     with tempfile.TemporaryDirectory(prefix="turnback-bench-") as place:
-        fleet = Fleet(Path(place), start_ms=START_MS, settings=SETTINGS)
+        wide = WIDE | {"contract": CONTRACTS[carrier]}
+        settings = SETTINGS | {"carriers": {carrier: wide}}
+        fleet = Fleet(Path(place), start_ms=START_MS, settings=settings)
         async with fleet, Simulation(fleet.control) as simulation:
-            process, address = await start_floor(fleet)
+            process, address = await start_floor(fleet, carrier)
             crowd = Crowd(fleet, simulation, 7)
-            bench = Bench(fleet, crowd, callers)
+            bench = Bench(fleet, crowd, callers, carrier)
             channel = grpc.aio.insecure_channel(address)
             call: Any = channel.unary_unary(
                 f"/turnback.v1.{wire.CREATE.path}",
@@ -260,7 +277,12 @@ async def run(creates: int, callers: int, told: Callable[[], None]) -> Bench:
 def report(bench: Bench, path: Path | None) -> None:
     ratio = statistics.median(bench.ratios)
     table = Table("", "CPU µs per Create", "min", "max", "p50 ms", "p99 ms", "per second")
-    told: Json = {"callers": bench.callers, "ratio": ratio, "ratios": bench.ratios}
+    told: Json = {
+        "callers": bench.callers,
+        "carrier": bench.carrier,
+        "ratio": ratio,
+        "ratios": bench.ratios,
+    }
     for name, phases in (("gateway", bench.gateway), ("floor", bench.floor)):
         used = [phase.cpu_us for phase in phases]
         rate = sum(p.creates for p in phases) / sum(p.seconds for p in phases)
@@ -279,17 +301,19 @@ def report(bench: Bench, path: Path | None) -> None:
         f"rows of the floor: {HOLD_INSERTS} added and {HOLD_UPDATES} changed before the call, "
         f"{SETTLE_INSERTS} added and {SETTLE_UPDATES} changed after it"
     )
+    print(f"{bench.carrier}: {CONNECTS[bench.carrier]}")
     print("the business clock stood still: follow-ups of what was created are not in these figures")
     spread = f"{min(bench.ratios):.2f} to {max(bench.ratios):.2f} over {len(bench.ratios)} rounds"
     print(f"ratio {ratio:.2f}, {spread}, {bench.callers} callers")
     if path is not None:
         path.write_text(json.dumps(told, indent=1) + "\n", "utf-8")
-    print(f"bench: create {ratio:.2f} x floor")
+    print(f"bench: create {ratio:.2f} x floor on {bench.carrier}")
 
 
 def command(
     creates: Annotated[int, typer.Option(help="Measured Creates, by 500.", min=ROUND)] = 2_000,
     callers: Annotated[int, typer.Option(help="Calls at one time.", min=1, max=512)] = 32,
+    carrier: Annotated[Sender, typer.Option(help="Whose interface is called.")] = Sender.ZTO,
     save: Annotated[Path | None, typer.Option("--json", help="Save the figures here.")] = None,
 ) -> None:
     """Measure CPU time per Create beside a bare floor, in one run."""
@@ -297,7 +321,7 @@ def command(
     with Progress(console=console, disable=not console.is_terminal) as progress:
         bar = progress.add_task("rounds", total=2 * max(1, creates // ROUND))
         try:
-            bench = uvloop.run(run(creates, callers, lambda: progress.advance(bar)))
+            bench = uvloop.run(run(creates, callers, carrier, lambda: progress.advance(bar)))
         except FleetError as error:
             print(f"bench: {error}", file=sys.stderr)
             raise typer.Exit(3) from None

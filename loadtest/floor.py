@@ -12,6 +12,7 @@ import json
 import sqlite3
 import sys
 import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,59 +105,90 @@ def commit(db: sqlite3.Connection, batch: list[tuple[str, int, int, Any]]) -> No
     db.execute("COMMIT")
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request to a carrier, signed and written."""
+
+    body: bytes
+    headers: dict[str, str]
+
+
+def ask_zto(given: dict[str, str], key: str, waybill: str) -> Asked:
+    asked = {"billCode": waybill, "requestId": key, "thirdBizNo": key, "destinationType": "2"}
+    body = json.dumps(asked, ensure_ascii=False, separators=(",", ":")).encode()
+    digest = hashlib.md5(body + given["secret"].encode(), usedforsecurity=False).digest()
+    headers = {
+        "content-type": "application/json; charset=UTF-8",
+        "x-companyid": given["user"],
+        "x-datadigest": base64.b64encode(digest).decode(),
+    }
+    return Asked(body, headers)
+
+
+def hear_zto(body: bytes) -> str:
+    told = json.loads(body)
+    return str((told.get("data") or told["result"])["centerBizNo"])
+
+
+def ask_sf(given: dict[str, str], key: str, waybill: str) -> Asked:
+    place = {"province": "浙江省", "city": "嘉兴市", "county": "南湖区"}
+    person = {"address": "仓储路 18 号", "contact": "沈仓", "phone": "19900009999"}
+    payer = {"role": "1", "payMode": "4", "monthlyCardNo": "7550100001"}
+    parcel = {"waybillNo": waybill, "serviceCode": "2", "newDestAddress": place | person}
+    text = json.dumps(parcel | payer, ensure_ascii=False, separators=(",", ":"))
+    stamp = "1781740800000"
+    signed = quote_plus(text + stamp + given["secret"], safe="*").replace("~", "%7E")
+    digest = hashlib.md5(signed.encode(), usedforsecurity=False).digest()
+    form = {
+        "partnerID": given["user"],
+        "requestID": str(uuid.uuid4()),
+        "serviceCode": "EXP_RECE_WANTED_INTERCEPT",
+        "timestamp": stamp,
+        "msgDigest": base64.b64encode(digest).decode(),
+        "msgData": text,
+    }
+    headers = {"content-type": "application/x-www-form-urlencoded; charset=UTF-8"}
+    return Asked(urlencode(form).encode(), headers)
+
+
+def hear_sf(body: bytes) -> str:
+    return str(json.loads(json.loads(body)["apiResultData"])["msgData"]["cusId"])
+
+
+@dataclass(frozen=True, slots=True)
 class Carrier:
-    """SF's interface to intercept a parcel, as far as the floor needs it."""
+    """A carrier's interface to intercept a parcel, as far as the floor needs it."""
 
-    url: str
-    partner: str
-    checkword: str
-    session: aiohttp.ClientSession
+    path: str
+    fresh: bool  # a connection for each call, as the gateway has it
+    ask: Callable[[dict[str, str], str, str], Asked]
+    hear: Callable[[bytes], str]
 
-    async def intercept(self, waybill: str) -> str:
-        place = {"province": "浙江省", "city": "嘉兴市", "county": "南湖区"}
-        person = {"address": "仓储路 18 号", "contact": "沈仓", "phone": "19900009999"}
-        payer = {"role": "1", "payMode": "4", "monthlyCardNo": "7550100001"}
-        asked = {
-            "waybillNo": waybill,
-            "serviceCode": "2",
-            "newDestAddress": place | person,
-            **payer,
-        }
-        text = json.dumps(asked, ensure_ascii=False, separators=(",", ":"))
-        stamp = "1781740800000"
-        signed = quote_plus(text + stamp + self.checkword, safe="*").replace("~", "%7E")
-        digest = hashlib.md5(signed.encode(), usedforsecurity=False).digest()
-        form = {
-            "partnerID": self.partner,
-            "requestID": str(uuid.uuid4()),
-            "serviceCode": "EXP_RECE_WANTED_INTERCEPT",
-            "timestamp": stamp,
-            "msgDigest": base64.b64encode(digest).decode(),
-            "msgData": text,
-        }
-        headers = {"content-type": "application/x-www-form-urlencoded; charset=UTF-8"}
-        body = urlencode(form).encode()
-        async with self.session.post(self.url, data=body, headers=headers) as response:
-            outer = json.loads(await response.read())
-        inner = json.loads(outer["apiResultData"])
-        return str(inner["msgData"]["cusId"])
+
+CARRIERS = {
+    "zto": Carrier("/thirdcenter.createIntercept", False, ask_zto, hear_zto),
+    "sf": Carrier("/std/service", True, ask_sf, hear_sf),
+}
 
 
 async def serve(given: dict[str, str]) -> None:
     """Answer Create on a free port until the process is ended."""
     store = Store(Path(given["store"]))
-    session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
-    carrier = Carrier(given["url"], given["partner"], given["checkword"], session)
+    carrier = CARRIERS[given["carrier"]]
+    url = given["url"] + carrier.path
+    connector = aiohttp.TCPConnector(limit=0, force_close=carrier.fresh)
+    session = aiohttp.ClientSession(connector=connector)
 
     async def create(
         request: pb.InterceptServiceCreateRequest, _: Any
     ) -> pb.InterceptServiceCreateResponse:
         key = uuid.uuid4().hex
         await store.write(key, HOLD_INSERTS, HOLD_UPDATES)
-        reference = await carrier.intercept(request.quote_id)
+        asked = carrier.ask(given, key, request.quote_id)
+        async with session.post(url, data=asked.body, headers=asked.headers) as response:
+            reference = carrier.hear(await response.read())
         await store.write(key, SETTLE_INSERTS, SETTLE_UPDATES)
-        return answer(key, request, reference)
+        return answer(key, given["carrier"], request, reference)
 
     handler: Any = grpc.unary_unary_rpc_method_handler(
         create,
@@ -176,15 +208,15 @@ async def serve(given: dict[str, str]) -> None:
 
 
 def answer(
-    key: str, request: pb.InterceptServiceCreateRequest, reference: str
+    key: str, carrier: str, request: pb.InterceptServiceCreateRequest, reference: str
 ) -> pb.InterceptServiceCreateResponse:
     return pb.InterceptServiceCreateResponse(
         interception=pb.Interception(
             id=key,
             merchant_id="shop",
             parcel_id=key,
-            carrier="sf",
-            network="sf",
+            carrier=carrier,
+            network=carrier,
             waybill=request.quote_id,
             decision=pb.DECISION_ACCEPTED,
             movement=pb.MOVEMENT_NONE,
