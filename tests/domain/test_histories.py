@@ -23,7 +23,7 @@ from tests.domain.truth import (
 )
 
 M, V = Milestone, Verdict
-EXAMPLES = 45  # of each kind of history, for each carrier: more than a thousand in all
+EXAMPLES = 90  # of each kind of history: more than a thousand for each carrier
 properties = settings(
     derandomize=True,
     deadline=None,
