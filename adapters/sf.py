@@ -71,16 +71,17 @@ SIGNER = re.compile(r"已签收[(（](收件人|寄件人)签收[)）]")
 
 
 def service(code: str, fields: Mapping[str, Any]) -> Call:
-    """Without a signature; `sign` writes the rest of the form."""
-    return wire.form_call(PATH, {"serviceCode": code, "msgData": wire.json_text(fields)})
+    """The message and what it is for; `sign` writes the form that leaves."""
+    return Call("POST", PATH, wire.json_text(fields).encode(), {"serviceCode": code})
 
 
 def sign(call: Call, credentials: port.Credentials, stamp: port.Stamp) -> Call:
-    form, timestamp = strict.parse_form(call.body), str(stamp.unix_ms)
-    text = wire.java_url_encode(form["msgData"] + timestamp + credentials["checkword"])
+    message, timestamp = call.body.decode(), str(stamp.unix_ms)
+    text = wire.java_url_encode(message + timestamp + credentials["checkword"])
     digest = wire.base64_text(wire.md5(text.encode("ascii")))
-    caller = {"partnerID": credentials["partner_id"], "requestID": stamp.nonce}
-    return wire.form_call(call.path, caller | form | {"timestamp": timestamp, "msgDigest": digest})
+    form = {"partnerID": credentials["partner_id"], "requestID": stamp.nonce, **call.headers}
+    form |= {"msgData": message, "timestamp": timestamp, "msgDigest": digest}
+    return wire.form_call(call.path, form)
 
 
 def instruction(order: Order, fields: Mapping[str, Any]) -> Call:
@@ -166,9 +167,7 @@ def tracked(reply: Reply) -> Answer:
     answer, payload = opened(reply, TRACK, UNCLEAR)
     if answer.verdict is not Verdict.RECEIVED:
         return answer
-    parcels = [
-        (strict.token(parcel["mailNo"]), parcel["routes"]) for parcel in payload["routeResps"]
-    ]
+    parcels = [(strict.token(each["mailNo"]), each["routes"]) for each in payload["routeResps"]]
     scans = tuple(scan(waybill, route) for waybill, routes in parcels for route in routes or ())
     return replace(answer, waybill=parcels[0][0] if len(parcels) == 1 else "", scans=scans)
 

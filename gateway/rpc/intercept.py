@@ -79,27 +79,19 @@ class InterceptService:
             raise not_offered("payment tokens are not offered: pay with an agreement_id")
         if request.action == types.ACTION_REDIRECT:
             raise precondition("ACTION_NOT_OFFERED", "action")
-        command = CreateInterception(
-            tenant=call.caller.tenant,
-            request_id=request.request_id,
-            merchant="",
-            quote=request.quote_id,
-            agreement=request.agreement_id,
-            cancel_ticket=request.cancel_ticket,
-            slot=False,
-            actor=call.caller.actor,
-        )
         place = await self._places.of_quote(request.quote_id, call.caller.tenant)
-        created, work = await self._errands.run(self._create(command, place))
+        created, work = await self._errands.run(self._create(request, call, place))
         row = created.interception
         if work is not None:
             row = await self._told(row, work, call)
-        beside = messages.NOTHING
         if created.replayed:
-            beside = await self._beside(row)
-        elif place is not None:
-            beside = replace(beside, order_nos=place.order_nos, quoted_status=place.status)
-        beside = replace(beside, request_id=request.request_id)
+            beside = replace(await self._beside(row), request_id=request.request_id)
+        else:
+            beside = messages.Beside(
+                request_id=request.request_id,
+                order_nos=place.order_nos if place is not None else (),
+                quoted_status=place.status if place is not None else "",
+            )
         return pb.InterceptServiceCreateResponse(
             interception=messages.interception(row, self._shell.terms, beside),
             replayed=created.replayed,
@@ -107,14 +99,24 @@ class InterceptService:
         )
 
     async def _create(
-        self, command: CreateInterception, place: Place | None
+        self, request: pb.InterceptServiceCreateRequest, call: Call, place: Place | None
     ) -> tuple[Created, "asyncio.Task[Interception | None] | None"]:
         """Slot, commit, call: owned by the server, so that no caller's end comes between."""
         worker = self._shell.worker
         slot = place is not None and worker.slot(place.channel, place.account)
         used = False
         try:
-            result = await self._shell.store.run(replace(command, slot=slot))
+            command = CreateInterception(
+                tenant=call.caller.tenant,
+                request_id=request.request_id,
+                merchant="",
+                quote=request.quote_id,
+                agreement=request.agreement_id,
+                cancel_ticket=request.cancel_ticket,
+                slot=slot,
+                actor=call.caller.actor,
+            )
+            result = await self._shell.store.run(command)
             created: Created = granted(result)
             if created.work is None:
                 return created, None

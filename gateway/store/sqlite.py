@@ -30,7 +30,7 @@ DIALECT = {
     "int": "INTEGER",
     "bytes": "BLOB",
     "end": "STRICT",
-    "position": "INTEGER PRIMARY KEY AUTOINCREMENT",
+    "position": "INTEGER PRIMARY KEY",  # events are never deleted: it only rises
 }
 READERS = 2
 PRAGMAS = (
@@ -108,8 +108,8 @@ class Store:
         self._lock = _lock(self._path)
         if not self._path.exists():
             migrate(self._path)
-        db = connect(self._path)
         try:
+            db = connect(self._path)
             if version(db) != schema.VERSION:
                 raise StoreError(
                     f"{self._path} has schema {version(db)}, this program needs {schema.VERSION}: "
