@@ -1,6 +1,7 @@
 """The `turnback` command, and the only place where the parts are put together."""
 
 import asyncio
+import gc
 import json
 import signal
 import sqlite3
@@ -33,6 +34,7 @@ from gateway.store.sqlite import Store, StoreError, connect, migrate
 from gateway.vitals import Vitals
 from gateway.worker import Worker
 
+GARBAGE = 20_000  # new objects between two looks for cycles; ours have none
 log = structlog.get_logger("gateway")
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The Turnback gateway.")
 ConfigFile = Annotated[
@@ -238,6 +240,9 @@ async def _serve(settings: config.Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     ready = await gateway.start()
+    gc.collect()
+    gc.freeze()  # what lives as long as the process is not looked through again and again
+    gc.set_threshold(GARBAGE)
     print(json.dumps(ready), flush=True)
     log.info("ready", **{key: value for key, value in ready.items() if key != "ready"})
     await ended.wait()
