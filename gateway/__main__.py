@@ -25,7 +25,7 @@ from gateway.clock import Clock
 from gateway.domain.carrier import Adapter, Answer
 from gateway.domain.decide import DECISIONS
 from gateway.failpoints import CALL_POINTS, FailPoints, commit_points
-from gateway.pushes import Gate, Pushes, serve
+from gateway.pushes import Gate, Pushes, Stop, serve
 from gateway.rpc.server import Server
 from gateway.rpc.shell import Shell
 from gateway.runner import Endpoint, Runner
@@ -36,7 +36,12 @@ from gateway.worker import Worker
 
 GARBAGE = 20_000  # new objects between two looks for cycles; ours have none
 log = structlog.get_logger("gateway")
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="The Turnback gateway.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="The Turnback gateway.",
+)
 ConfigFile = Annotated[
     Path, typer.Option("--config", "-c", envvar="TURNBACK_CONFIG", help="The TOML file.")
 ]
@@ -65,9 +70,7 @@ class Gateway:
         self.worker.inbox = lambda: self.pushes.at_work
         shell = Shell(settings, terms, self.store, self.worker, self.clock, self.metrics)
         self.server = Server(shell)
-        self.vitals = Vitals(
-            self.store, self.worker, self.clock, self.metrics, self.server.ready
-        )
+        self.vitals = Vitals(self.store, self.worker, self.clock, self.metrics, self.server.ready)
         self._follower: asyncio.Task[None] | None = None
         self._stops: list[Any] = []
 
@@ -88,18 +91,18 @@ class Gateway:
         if self.settings.test is not None and self.settings.test.clock_url:
             await self._follow(self.settings.test.clock_url)
         await self.store.start()
-        await self.runner.start()
-        push, stop_push = await serve(
-            self.pushes.app(), self.settings.push.host, self.settings.push.port
-        )
-        metrics, stop_metrics = await serve(
-            self._health_app(), self.settings.metrics.host, self.settings.metrics.port
-        )
+        push, stop_push = await _listen("push", self.pushes.app(), self.settings.push)
+        metrics, stop_metrics = await _listen("metrics", self._health_app(), self.settings.metrics)
         self._stops += [stop_push, stop_metrics]
+        await self.runner.start()
+        try:
+            grpc_port = await self.server.start()
+        except config.ConfigError:
+            await self.runner.stop()
+            raise
         self.pushes.start()
         self.worker.start_loop()
         self.vitals.start()
-        grpc_port = await self.server.start()
         return {
             "ready": True,
             "grpc": f"{self.settings.grpc.host}:{grpc_port}",
@@ -142,7 +145,11 @@ class Gateway:
     async def _follow(self, url: str) -> None:
         """Business time from the simulator: a test setting."""
         session = aiohttp.ClientSession()
-        version = await self._ask_time(session, url, None)
+        try:
+            version = await self._ask_time(session, url, None)
+        except (aiohttp.ClientError, TimeoutError, ValueError, KeyError):
+            await session.close()
+            raise config.ConfigError(["test.clock_url: no clock answers there"]) from None
 
         async def follow() -> None:
             nonlocal version
@@ -162,6 +169,14 @@ class Gateway:
         self.clock.follow(int(said["now_ms"]))
         self.worker.wake()
         return int(said["version"])
+
+
+async def _listen(name: str, served: web.Application, http: config.Http) -> tuple[int, Stop]:
+    try:
+        return await serve(served, http.host, http.port)
+    except OSError:
+        problem = f"{name}: cannot listen on {http.host}:{http.port}"
+        raise config.ConfigError([problem]) from None
 
 
 def _endpoints(
@@ -226,7 +241,7 @@ def serve_command(config_file: ConfigFile) -> None:
     sink = telemetry.configure()
     try:
         uvloop.run(_serve(settings))
-    except StoreError as error:
+    except (StoreError, config.ConfigError) as error:
         print(error, file=sys.stderr)
         raise typer.Exit(3) from None
     finally:
