@@ -112,3 +112,34 @@ def test_a_wrong_configuration_names_its_field(tmp_path: Path) -> None:
     assert "grpc.prot: there is no such setting" in done.stderr
     assert "carriers.sf.base_url" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_keeps_it_from_starting_is_said_in_a_line(tmp_path: Path) -> None:
+    """Another gateway on the store, a file that is none, a port that is taken."""
+    config = str(ROOT / "docs" / "turnback.toml")
+    free = {f"TURNBACK_{name}__PORT": "0" for name in ("GRPC", "PUSH", "METRICS")}
+
+    def refused(**changes: str) -> str:
+        done = subprocess.run(
+            [str(BIN / "turnback"), "serve", "--config", config],
+            cwd=tmp_path,
+            env=os.environ | free | changes,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+        )
+        assert done.returncode == 3
+        assert "Traceback" not in done.stderr
+        return done.stderr
+
+    (tmp_path / "none.db").write_bytes(b"not a database" * 100)
+    with running("turnback", "serve", "--config", config, cwd=tmp_path, env=free) as gateway:
+        taken = str(gateway["push"]).rsplit(":", 1)[1]
+        assert "is in use by another gateway" in refused()
+        other = {"TURNBACK_STORE__URL": "sqlite:///other.db"}
+        for name in ("GRPC", "PUSH", "METRICS"):
+            assert "cannot listen on" in refused(**other, **{f"TURNBACK_{name}__PORT": taken})
+    assert "cannot be used" in refused(TURNBACK_STORE__URL="sqlite:///none.db")
+    clock = {"TURNBACK_TEST__CLOCK_URL": "http://127.0.0.1:9/clock"}
+    assert "no clock answers" in refused(**clock)
