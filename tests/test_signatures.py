@@ -18,7 +18,7 @@ ZTO_BODY = '{"billCode":"73100130019486"}'
 
 
 def sf_digest(message: str) -> str:
-    call = wire.form_call("/std/service", {"serviceCode": "X", "msgData": message})
+    call = Call("POST", "/std/service", message.encode(), {"serviceCode": "X"})
     sent = strict.parse_form(SF.sign(call, SF_ACCOUNT, STAMP).body)
     assert sent["msgData"] == message
     assert sent["timestamp"] == "1700000000000"
