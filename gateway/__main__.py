@@ -91,6 +91,7 @@ class Gateway:
         if self.settings.test is not None and self.settings.test.clock_url:
             await self._follow(self.settings.test.clock_url)
         await self.store.start()
+        await self._check_lanes()
         push, stop_push = await _listen("push", self.pushes.app(), self.settings.push)
         metrics, stop_metrics = await _listen("metrics", self._health_app(), self.settings.metrics)
         self._stops += [stop_push, stop_metrics]
@@ -123,6 +124,16 @@ class Gateway:
         await self.store.stop()
         if self._follower is not None:
             self._follower.cancel()
+
+    async def _check_lanes(self) -> None:
+        """Work that is left must belong to accounts that are still configured."""
+        lanes = [(row["channel"], row["account"]) for row in await self.store.table("open_lanes")]
+        gone = sorted(set(lanes) - set(self.worker.bulkheads))
+        if gone:
+            raise config.ConfigError(
+                f"carriers.{channel}.accounts.{account}: needed, the store has work left for it"
+                for channel, account in gone
+            )
 
     def _health_app(self) -> web.Application:
         async def metrics(_: web.Request) -> web.Response:

@@ -45,7 +45,10 @@ class Bulkhead:
         return max(0, self.concurrency - self.taken)
 
     def give(self) -> None:
+        """The slot is free again. A probe that was never sent leaves the breaker as it was."""
         self.taken -= 1
+        if self.state is Breaker.HALF_OPEN:
+            self.state = Breaker.OPEN
 
     def heard(self, answered: bool, now: int) -> None:
         """An answer of any kind closes the breaker; silence in a row opens it."""

@@ -7,7 +7,9 @@ quarantine and acknowledged too, or the carrier would repeat it for days.
 import asyncio
 import hashlib
 import hmac
+from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +18,7 @@ from aiohttp import web
 
 from gateway.domain.carrier import BROKEN, Adapter, Credentials, Delivery, Push, Reply, Tier
 from gateway.domain.interception import Inbox, InboxStatus
-from gateway.domain.push import ApplyPush, ReceivePush
+from gateway.domain.push import ApplyPush, QuarantinePush, ReceivePush
 from gateway.failpoints import FailPoints
 from gateway.store.sqlite import Store
 from gateway.store.writer import Unavailable
@@ -27,6 +29,7 @@ SWEEP_S = 1.0
 SWEEP_LIMIT = 256
 IN_FLIGHT_MAX = 256  # pushes of one carrier at a time; more are told to come again
 KEY_MAX = 200
+TRIES_MAX = 5  # at a push that breaks our own code
 
 log = structlog.get_logger("pushes")
 
@@ -61,6 +64,7 @@ class Pushes:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._at_work: set[str] = set()
         self._inside: dict[str, int] = {}
+        self._failures: Counter[str] = Counter()
         self._sweeper: asyncio.Task[None] | None = None
         self._open = False
 
@@ -152,8 +156,17 @@ class Pushes:
             return  # the sweeper comes by
         except Exception as error:
             log.exception("push not applied", inbox=inbox, error=type(error).__name__)
+            await self._failed(inbox, type(error).__name__)
         finally:
             self._at_work.discard(inbox)
+
+    async def _failed(self, inbox: str, detail: str) -> None:
+        """After some tries the push is set apart, so that those behind it are reached."""
+        self._failures[inbox] += 1
+        if self._failures[inbox] >= TRIES_MAX:
+            del self._failures[inbox]
+            with suppress(Unavailable):
+                await self._store.run(QuarantinePush(inbox, detail))
 
     async def _sweep(self) -> None:
         """Pushes that were kept and not applied: after a crash, or an outage of the store."""
@@ -163,13 +176,15 @@ class Pushes:
             except Unavailable:
                 rows = []
             for row in rows:
-                gate = self._gates.get((row.channel, row.account))
-                if gate is None or row.id in self._at_work:
+                if row.id in self._at_work:
                     continue
+                gate = self._gates.get((row.channel, row.account))
                 push = Push({"content-type": row.content_type}, row.body)
-                delivery = decoded(gate, push)
-                if delivery is not None:
+                delivery = decoded(gate, push) if gate is not None else None
+                if gate is not None and delivery is not None:
                     self._launch(row.id, gate, delivery)
+                else:
+                    await self._failed(row.id, "no account reads it")
             await asyncio.sleep(SWEEP_S)
 
 

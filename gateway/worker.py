@@ -4,6 +4,7 @@ It is the only retry mechanism: whatever is to be done again is a job with a lat
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from gateway.bulkhead import Bulkhead
 from gateway.clock import Clock
 from gateway.domain.carrier import Answer, Reason, Trace, Verdict
 from gateway.domain.desk import FinishClaim
-from gateway.domain.due import Fumble, LeaseDue
+from gateway.domain.due import SENDS, Fumble, LeaseDue, lane
 from gateway.domain.interception import Interception, JobKind
 from gateway.domain.leasing import Work
 from gateway.domain.parcel import Alias, Parcel, Person
@@ -22,7 +23,7 @@ from gateway.domain.reading import Observe
 from gateway.domain.register import RecordTrack
 from gateway.domain.reply import Finish
 from gateway.failpoints import FailPoints
-from gateway.runner import Endpoint, Runner
+from gateway.runner import NOT_SENT, Endpoint, Runner
 from gateway.store.sqlite import Store
 from gateway.store.writer import Unavailable
 
@@ -30,7 +31,6 @@ LEASE_LIMIT = 64  # jobs taken up at once
 TASKS_MAX = 256  # calls under way
 LOOK_S = 0.5  # how often leases that ran out are looked for
 PAUSE_S = 0.05  # after a look that found only what cannot be sent now
-SENDS = (JobKind.SUBMIT, JobKind.WITHDRAW)
 SILENT = (Reason.NO_ANSWER, Reason.NOT_SENT)
 FAR = 2**62
 
@@ -70,6 +70,7 @@ class Worker:
         self._points = points
         self._tasks: set[asyncio.Task[Any]] = set()
         self._reads: dict[str, asyncio.Task[Answer]] = {}
+        self._reading: Counter[tuple[str, str]] = Counter()
         self._wake = asyncio.Event()
         self._soonest = 0
         self._looked = 0
@@ -110,7 +111,11 @@ class Worker:
     async def _run(self) -> None:
         while self._open:
             self._wake.clear()
-            found = await self._look()
+            try:
+                found = await self._look()
+            except Exception as error:  # whatever one look met, the next one is taken
+                log.exception("look failed", error=type(error).__name__)
+                found, self._soonest = 0, 0
             if found:
                 continue
             wait = LOOK_S if self._soonest > self._clock.now() else PAUSE_S
@@ -129,13 +134,8 @@ class Worker:
         if room <= 0:
             return 0
         self._looked, self._soonest = machine, FAR
-        busy = frozenset(
-            "/".join(key)
-            for key, bulkhead in self.bulkheads.items()
-            if not bulkhead.open(machine) or not bulkhead.free()
-        )
         try:
-            works = await self._store.run(LeaseDue(tuple(JobKind), room, busy))
+            works = await self._store.run(LeaseDue(tuple(JobKind), room, self._room(machine)))
             rows = await self._store.table("next_due")
         except Unavailable:
             self._soonest = 0
@@ -144,6 +144,16 @@ class Worker:
         for work in works:
             self._launch(self._perform(work))
         return len(works)
+
+    def _room(self, machine: int) -> dict[str, int]:
+        """What each account has left for sends and for reads: one that hangs takes no more."""
+        room = {}
+        for (channel, account), bulkhead in self.bulkheads.items():
+            sends = bulkhead.free() if bulkhead.open(machine) else 0
+            reads = bulkhead.concurrency - self._reading[channel, account]
+            room[lane(JobKind.SUBMIT, channel, account)] = sends
+            room[lane(JobKind.FOLLOW, channel, account)] = reads
+        return room
 
     def _launch(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.create_task(coroutine)
@@ -174,10 +184,14 @@ class Worker:
     async def _perform(self, work: Work) -> Any:
         """A job from the queue; sends wait for their slot, and are not sent past their lease."""
         if work.kind not in SENDS:
-            return await self._guarded(work)
+            self._reading[work.channel, work.account] += 1
+            try:
+                return await self._guarded(work)
+            finally:
+                self._reading[work.channel, work.account] -= 1
         while not self.slot(work.channel, work.account):
             if self._late(work):
-                return None
+                return await self._guarded(work)  # which will say that it was not sent
             await asyncio.sleep(PAUSE_S)
         return await self._sent(work)
 
@@ -204,16 +218,30 @@ class Worker:
         operation = endpoint.adapter.intercept
         if work.kind is JobKind.WITHDRAW and endpoint.adapter.cancel is not None:
             operation = endpoint.adapter.cancel
-        if work.order is None or self._late(work):
+        if work.order is None:
             return None
-        self._points.hit("before_socket")
-        waybills = (work.order.waybill,)
-        answer = await self._runner.perform(endpoint, name, operation, work.order, waybills)
-        self._points.hit("after_reply")
-        self._heard(work.channel, work.account, answer)
+        answer = NOT_SENT
+        if not self._late(work):
+            self._points.hit("before_socket")
+            waybills = (work.order.waybill,)
+            answer = await self._runner.perform(endpoint, name, operation, work.order, waybills)
+            self._points.hit("after_reply")
+            self._heard(work.channel, work.account, answer)
         finish = Finish(work.job, work.gen, work.subject, work.attempt, answer)
-        result: Interception = await self._store.run(finish)
+        result: Interception = await self._commit(finish)
         return result
+
+    async def _commit(self, command: Finish | FinishClaim) -> Any:
+        """What a carrier has said is not let go because the store cannot take it just now."""
+        wait = PAUSE_S
+        while True:
+            try:
+                return await self._store.run(command)
+            except Unavailable:
+                if not self._open:
+                    raise
+                await asyncio.sleep(wait)
+                wait = min(2 * wait, LOOK_S)
 
     async def _follow(self, work: Work) -> None:
         endpoint = self._endpoints[work.channel, work.account]
@@ -259,7 +287,7 @@ class Worker:
             endpoint, work.kind.value, operation, work.case, (work.case.waybill,)
         )
         self._points.hit("after_reply")
-        await self._store.run(FinishClaim(work.job, work.gen, work.subject, answer))
+        await self._commit(FinishClaim(work.job, work.gen, work.subject, answer))
 
     def _heard(self, channel: str, account: str, answer: Answer) -> None:
         silent = answer.reason in SILENT
@@ -275,7 +303,11 @@ class Worker:
             task = asyncio.create_task(self._read(parcel))
             self._reads[parcel.id] = task
             task.add_done_callback(lambda _: self._reads.pop(parcel.id, None))
-        done, _ = await asyncio.wait({task}, timeout=timeout_s)
+        try:
+            done, _ = await asyncio.wait({task}, timeout=timeout_s)
+        except asyncio.CancelledError:  # the caller has gone; the reading is worth keeping
+            task.add_done_callback(self._keep(parcel))
+            raise
         if not done:
             task.add_done_callback(self._keep(parcel))
             return None

@@ -209,7 +209,7 @@ class Desk:
         return self.works.pop(job)
 
     async def lease(self, *kinds: JobKind) -> None:
-        for work in await self.store.run(LeaseDue(kinds or KINDS, 100, frozenset())):
+        for work in await self.store.run(LeaseDue(kinds or KINDS, 100, {})):
             self.works[work.job] = work
 
     def later(self, ms: int) -> None:

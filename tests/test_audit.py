@@ -142,10 +142,10 @@ PLANTS = (
     P("C9", "no events at all", ("DELETE FROM event WHERE interception = '{sending}'",)),
     P("C10", "two attempts under way", (
       "INSERT INTO attempt SELECT id || 'x', interception, kind, gen + 1, started_at, started_ms, "
-      "NULL, NULL FROM attempt WHERE interception = '{sending}'",)),
+      "NULL, NULL, NULL FROM attempt WHERE interception = '{sending}'",)),
     P("C11", "two attempts of one lease", (
       "INSERT INTO attempt SELECT id || 'x', interception, kind, gen, started_at, started_ms, "
-      "ended_at, outcome FROM attempt WHERE interception = '{returned}'",)),
+      "ended_at, ended_ms, outcome FROM attempt WHERE interception = '{returned}'",)),
     P("C11", "an attempt of a lease that never was", (
       set_of("attempt", "gen = gen + 1", "returned"),)),
     P("C11", "one attempt with two replies", (*loose("evidence"),

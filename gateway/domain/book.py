@@ -97,9 +97,13 @@ class Book:
         """The decision stands."""
         self._undo.clear()
 
-    def undo(self) -> None:
-        """Take back every put since the last `keep`."""
-        for kind, key, before, was_changed in reversed(self._undo):
+    def mark(self) -> int:
+        """A place to undo to, inside a decision."""
+        return len(self._undo)
+
+    def undo(self, mark: int = 0) -> None:
+        """Take back every put since the mark; without one, since the last `keep`."""
+        for kind, key, before, was_changed in reversed(self._undo[mark:]):
             rows, changed = self._rows[kind], self._changed[kind]
             if before is None:
                 gone = rows.pop(key)
@@ -111,7 +115,7 @@ class Book:
                 changed[key] = before
             else:
                 del changed[key]
-        self._undo.clear()
+        del self._undo[mark:]
 
     def changes(self) -> Iterator[tuple[type[Any], list[Any], list[Any]]]:
         """Per kind: the rows to insert and the rows to update."""

@@ -369,7 +369,8 @@ def read(operation: Operation[Q], reply: Reply, waybills: tuple[str, ...] = ()) 
         answer = operation.decode(reply)
     except BROKEN:
         return UNREADABLE
-    if answer.waybill and waybills and answer.waybill not in waybills:
+    spoken_of = {answer.waybill, *(scan.waybill for scan in answer.scans)} - {""}
+    if waybills and not spoken_of <= set(waybills):
         return Answer(Verdict.UNKNOWN, Reason.WRONG_WAYBILL, code=answer.code)
     return answer
 

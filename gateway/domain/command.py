@@ -24,6 +24,7 @@ class Due:
 
     limit: int
     kinds: tuple[str, ...]
+    busy: tuple[str, ...]  # lanes without room: their jobs are not looked at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

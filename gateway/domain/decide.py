@@ -39,6 +39,7 @@ DECISIONS: dict[type[Any], Decide] = {
     reading.Observe: reading.observe,
     push.ReceivePush: push.receive_push,
     push.ApplyPush: push.apply_push,
+    push.QuarantinePush: push.quarantine_push,
     claim.FileClaim: claim.file_claim,
     claim.DecideClaim: claim.decide_claim,
     payout.SettleOffline: payout.settle_offline,

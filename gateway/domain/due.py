@@ -1,10 +1,11 @@
 """Due jobs: which work is taken up now, and what a holder that has gone leaves behind."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from gateway.domain import desk
 from gateway.domain.book import Book
+from gateway.domain.claim import Claim
 from gateway.domain.command import Due, Env, Wants
 from gateway.domain.fees import Terms
 from gateway.domain.interception import (
@@ -16,6 +17,7 @@ from gateway.domain.interception import (
     Decision,
     Event,
     ExceptionKind,
+    IllegalTransition,
     Interception,
     Job,
     JobKind,
@@ -27,6 +29,7 @@ from gateway.domain.leasing import Work, attempted, finished, lease, lease_post,
 from gateway.domain.lifecycle import (
     CRASHES_MAX,
     SEND_DELAYS_MS,
+    at_rest,
     delay,
     follow,
     move,
@@ -54,7 +57,12 @@ class Fumble:
 
     def wants(self) -> Wants:
         subject = self.job.split("/", 1)[1]
-        return Wants(interceptions=(subject,), claims=(subject,), of_interception=CHILDREN)
+        return Wants(
+            interceptions=(subject,),
+            claims=(subject,),
+            of_parcel=frozenset({Claim}),
+            of_interception=CHILDREN,
+        )
 
 
 def fumble(book: Book, command: Fumble, env: Env, terms: Terms) -> Job | None:
@@ -73,43 +81,95 @@ class LeaseDue:
 
     kinds: tuple[str, ...]
     limit: int
-    busy: frozenset[str]  # carrier accounts without a free send slot, as channel/account
+    room: Mapping[str, int]  # by lane; a lane that is not named has room for all
     evidence: bool = True
 
     def wants(self) -> Wants:
+        busy = tuple(lane for lane, room in self.room.items() if room <= 0)
         return Wants(
-            due=Due(self.limit, self.kinds),
+            due=Due(self.limit, self.kinds, busy),
             of_parcel=frozenset({Person, OrderLine, Alias}),
             of_interception=CHILDREN,
             wallet=True,
         )
 
 
+SENDS = frozenset({JobKind.SUBMIT, JobKind.WITHDRAW})
+
+
+def lane(kind: JobKind, channel: str, account: str) -> str:
+    """Which share of a carrier account a job takes: sends and reads have one each."""
+    return f"{'send' if kind in SENDS else 'read'} {channel}/{account}"
+
+
 def lease_due(book: Book, command: LeaseDue, env: Env, terms: Terms) -> list[Work]:
+    """A job that breaks the decision is taken back alone, and counted: the others go on."""
     works = []
+    room = dict(command.room)
     for job in book.all(Job):
         gone = job.state is JobState.LEASED and job.lease_until <= env.machine_ms
         ready = job.state is JobState.WAIT and job.due_at <= env.now
         if job.kind not in command.kinds or not (gone or ready):
             continue
-        if gone:
-            job = recover(book, job, env, terms)
-        if f"{job.channel}/{job.account}" in command.busy or job.state is not JobState.WAIT:
+        mark, where = book.mark(), lane(job.kind, job.channel, job.account)
+        try:
+            work = _leased(book, job, env, terms, room.get(where, 1) > 0, gone=gone)
+        except (IllegalTransition, LookupError, ValueError) as error:
+            book.undo(mark)
+            _broken(book, job, env, type(error).__name__)
             continue
-        if job.crashes >= CRASHES_MAX and gone:
-            give_up(book, job, env, "lease")
-            continue
-        work = LEASES[job.kind](book, job, env, terms)
         if work is not None:
             works.append(work)
+            if where in room:
+                room[where] -= 1
     return works
+
+
+def _leased(book: Book, job: Job, env: Env, terms: Terms, room: bool, *, gone: bool) -> Work | None:
+    if gone:
+        job = recover(book, job, env, terms)
+    if job.state is not JobState.WAIT:
+        return None
+    if job.crashes >= CRASHES_MAX and gone:
+        give_up(book, job, env, "lease")
+        return None
+    if not room:
+        _expired(book, job, env, terms)
+        return None
+    return LEASES[job.kind](book, job, env, terms)
+
+
+def _expired(book: Book, job: Job, env: Env, terms: Terms) -> bool:
+    """What was never sent and is past its deadline ends, though there were no room to send it."""
+    ic = book.get(Interception, job.subject)
+    if (
+        job.kind is not JobKind.SUBMIT
+        or ic is None
+        or ic.decision is not Decision.QUEUED
+        or env.now < ic.send_deadline
+    ):
+        return False
+    move(book, ic, Event.EXPIRE, env, terms, cause="SEND_DEADLINE")
+    finished(book, job)
+    return True
+
+
+def _broken(book: Book, job: Job, env: Env, detail: str) -> None:
+    if job.crashes + 1 >= CRASHES_MAX:
+        give_up(book, job, env, detail)
+        return
+    due = env.now + delay(SEND_DELAYS_MS, job.crashes + 3)
+    free = at_rest(job, JobState.WAIT, due, job.attempts)
+    book.put(replace(free, crashes=job.crashes + 1))
 
 
 def recover(book: Book, job: Job, env: Env, terms: Terms) -> Job:
     """The holder has gone: an attempt it left open may have been sent."""
     for attempt in book.of(Attempt, job.subject):
         if attempt.ended_at is None and attempt.kind == ATTEMPT_OF.get(job.kind):
-            book.put(replace(attempt, ended_at=env.now, outcome=Outcome.LOST))
+            book.put(
+                replace(attempt, ended_at=env.now, ended_ms=env.machine_ms, outcome=Outcome.LOST)
+            )
     crashes = job.crashes + 1
     waiting = replace(job, state=JobState.WAIT, owner="", lease_until=0, due_at=env.now)
     job = book.put(replace(waiting, crashes=crashes))
@@ -129,9 +189,7 @@ ATTEMPT_OF = {JobKind.SUBMIT: AttemptKind.POST, JobKind.WITHDRAW: AttemptKind.CA
 
 def _submit(book: Book, job: Job, env: Env, terms: Terms) -> Work | None:
     ic = book.need(Interception, job.subject)
-    if ic.decision is Decision.QUEUED and env.now >= ic.send_deadline:
-        move(book, ic, Event.EXPIRE, env, terms, cause="SEND_DEADLINE")
-        finished(book, job)
+    if _expired(book, job, env, terms):
         return None
     if ic.decision is Decision.QUEUED:
         ic = move(book, ic, Event.SEND, env, terms)
@@ -177,8 +235,8 @@ def _withdraw(book: Book, job: Job, env: Env, terms: Terms) -> Work | None:
 
 
 def give_up(book: Book, job: Job, env: Env, detail: str) -> Job:
-    ic = book.get(Interception, job.subject)
-    tenant = ic.tenant if ic is not None else ""
+    subject = book.get(Interception, job.subject) or book.get(Claim, job.subject)
+    tenant = subject.tenant if subject is not None else ""
     open_exception(book, ExceptionKind.GIVEN_UP, job.subject, tenant, env, f"{job.kind} {detail}")
     return book.put(replace(job, state=JobState.DEAD, owner="", lease_until=0))
 

@@ -317,6 +317,7 @@ class Attempt:
     started_at: int
     started_ms: int  # the same in machine time: the in-flight bound counts from it
     ended_at: int | None
+    ended_ms: int | None  # machine time
     outcome: Outcome | None
 
 

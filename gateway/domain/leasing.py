@@ -47,7 +47,15 @@ def lease_post(book: Book, ic: Interception, job: Job, env: Env, terms: Terms) -
 
 def attempted(ic: Interception, kind: AttemptKind, job: Job, env: Env) -> Attempt:
     return Attempt(
-        env.new_id(), ic.id, kind, job.gen, env.now, env.machine_ms, ended_at=None, outcome=None
+        env.new_id(),
+        ic.id,
+        kind,
+        job.gen,
+        env.now,
+        env.machine_ms,
+        ended_at=None,
+        ended_ms=None,
+        outcome=None,
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from gateway.domain.book import Book
+from gateway.domain.book import Book, amend
 from gateway.domain.carrier import (
     Delivery,
     Tier,
@@ -24,7 +24,7 @@ from gateway.domain.parcel import (
     Alias,
     Parcel,
 )
-from gateway.domain.reading import QUIET_MS, READ_WITH
+from gateway.domain.reading import QUIET_MS, READ_WITH, latest
 from gateway.domain.register import store_scans
 from gateway.domain.reply import CHILDREN
 
@@ -60,12 +60,6 @@ def _of_numbers(book: Book, network: str, waybills: Iterable[str]) -> list[Parce
         elif alias is not None:
             found.append(book.need(Parcel, alias.parcel))
     return found
-
-
-def latest(interceptions: Iterable[Interception]) -> Interception | None:
-    """The one that evidence by waybill belongs to: the open one, else the newest that left."""
-    ordered = sorted(interceptions, key=lambda ic: (ic.open, ic.sent_at > 0, ic.created_at, ic.id))
-    return ordered[-1] if ordered else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,3 +108,24 @@ def apply_push(book: Book, command: ApplyPush, env: Env, terms: Terms) -> InboxS
     status = InboxStatus.APPLIED if held else InboxStatus.UNMATCHED
     book.put(replace(row, applied_at=env.now, status=status))
     return status
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantinePush:
+    """A push that breaks what should apply it: a person looks, and the others go on."""
+
+    inbox: str
+    detail: str
+    evidence: bool = True
+
+    def wants(self) -> Wants:
+        return Wants(inbox=(self.inbox,))
+
+
+def quarantine_push(book: Book, command: QuarantinePush, env: Env, _: Terms) -> InboxStatus:
+    row = book.need(Inbox, command.inbox)
+    if row.status is not InboxStatus.NEW:
+        return row.status
+    book.put(amend(row, status=InboxStatus.QUARANTINED))
+    open_exception(book, ExceptionKind.QUARANTINED, row.id, "", env, command.detail)
+    return InboxStatus.QUARANTINED

@@ -4,6 +4,7 @@ They are facts in a set. What they prove is a pure function of that set, applied
 reading is complete, so that order, repetition and delay cannot change how an interception ends.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from gateway.domain.book import Book
@@ -109,6 +110,8 @@ def observe(book: Book, command: Observe, env: Env, terms: Terms) -> Interceptio
         heard = [scan.arrived_at for scan in scans if scan.tier == Tier.T1]
         quiet_at = max(heard, default=0) + QUIET_MS
         whole = env.now >= quiet_at
+    if command.asked is not None and command.asked_ms < _answered_ms(book, ic):
+        whole = False  # asked before the carrier had ours: it may speak of another's
     if command.read is not None and command.read.verdict not in SILENT:
         parcel = store_scans(book, parcel, command.read.scans, Tier.T1, env, asked=True)
     if any(answer.reason is Reason.WRONG_WAYBILL for answer in answers):
@@ -124,6 +127,18 @@ def observe(book: Book, command: Observe, env: Env, terms: Terms) -> Interceptio
     return ic
 
 
+def _answered_ms(book: Book, ic: Interception) -> int:
+    """When, in machine time, the last request that the carrier answered had its answer."""
+    return max(
+        (
+            attempt.ended_ms or 0
+            for attempt in book.of(Attempt, ic.id)
+            if attempt.kind is AttemptKind.POST and attempt.outcome is Outcome.ANSWERED
+        ),
+        default=0,
+    )
+
+
 def conclude(
     book: Book,
     ic: Interception,
@@ -137,7 +152,9 @@ def conclude(
     here = journey(parcel, book.of(ScanRow, parcel.id))
     if ic.decision in UNDECIDED:
         ic = _decide(book, ic, here, asked, env, terms, asked_ms)
-    if ic.decision in (D.REFUSED, D.NEVER_SENT) and _ours(ic, here):
+    newest = latest(book.of(Interception, parcel.id))
+    alone = newest is not None and newest.id == ic.id
+    if ic.decision in (D.REFUSED, D.NEVER_SENT) and alone and _ours(ic, here):
         evidence = _scan_evidence(book, ic, here, env)
         ic = late(book, ic, evidence, env, terms, None)
     if ic.decision in PROMISED:
@@ -224,6 +241,15 @@ def _query_cancelled(
         ic = withdraw(book, ic, Cancel.DONE, env, evidence=evidence)
         return move(book, ic, E.CANCEL_ACK, env, terms, cause="WITHDRAWN", evidence=evidence)
     return move(book, ic, E.REFUSE, env, terms, cause="ALREADY_CANCELLED", evidence=evidence)
+
+
+def latest(interceptions: Iterable[Interception]) -> Interception | None:
+    """The one that evidence by waybill belongs to: the open one, else the newest that left."""
+    ordered = sorted(
+        interceptions,
+        key=lambda ic: (ic.open, ic.promised_at > 0, ic.sent_at > 0, ic.created_at, ic.id),
+    )
+    return ordered[-1] if ordered else None
 
 
 def _ours(ic: Interception, here: Journey) -> bool:

@@ -76,7 +76,7 @@ def finish(book: Book, command: Finish, env: Env, terms: Terms) -> Interception 
     answer = command.answer
     if attempt.ended_at is None:
         outcome = _outcome(answer)
-        book.put(replace(attempt, ended_at=env.now, outcome=outcome))
+        book.put(replace(attempt, ended_at=env.now, ended_ms=env.machine_ms, outcome=outcome))
     if answer.reason is Reason.BAD_CREDENTIALS:
         open_exception(
             book, ExceptionKind.ACCOUNT_REJECTED, ic.id, ic.tenant, env, detail=ic.channel

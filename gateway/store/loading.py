@@ -106,9 +106,13 @@ def plan(book: Book, wants: list[Wants], now: int, machine_ms: int) -> Plan:
 
 def _due(book: Book, due: Due, now: int, machine_ms: int) -> Plan:
     kinds = sorted(due.kinds)
-    ready = {"kinds": kinds, "now": now, "limit": due.limit}
+    busy = sorted(due.busy)
+    ready = {"kinds": kinds, "now": now, "busy": busy, "limit": due.limit}
     for row in (yield "jobs_due", ready, Job):
         book.load(row)
+    if busy:  # what can no longer be sent is ended, whoever has room
+        for row in (yield "jobs_expired", {"now": now, "limit": due.limit}, Job):
+            book.load(row)
     left = {"kinds": kinds, "machine_ms": machine_ms, "limit": due.limit}
     for row in (yield "jobs_left", left, Job):
         book.load(row)

@@ -142,14 +142,14 @@ WHERE id = :id AND version <= :version;
 
 -- name: insert_attempt
 INSERT INTO attempt (
-    id, interception, kind, gen, started_at, started_ms, ended_at, outcome
+    id, interception, kind, gen, started_at, started_ms, ended_at, ended_ms, outcome
 ) VALUES (
-    :id, :interception, :kind, :gen, :started_at, :started_ms, :ended_at, :outcome
+    :id, :interception, :kind, :gen, :started_at, :started_ms, :ended_at, :ended_ms, :outcome
 );
 
 -- name: update_attempt
 UPDATE attempt SET
-    ended_at = :ended_at, outcome = :outcome
+    ended_at = :ended_at, ended_ms = :ended_ms, outcome = :outcome
 WHERE id = :id;
 
 -- name: insert_inbox
@@ -353,7 +353,16 @@ SELECT * FROM exception WHERE subject IN (:keys);
 
 -- name: jobs_due
 SELECT * FROM job WHERE kind IN (:kinds)
-    AND state = 'wait' AND due_at <= :now ORDER BY due_at, id LIMIT :limit;
+    AND state = 'wait' AND due_at <= :now
+    AND (CASE WHEN kind IN ('submit', 'withdraw') THEN 'send ' ELSE 'read ' END
+        || channel || '/' || account) NOT IN (:busy)
+    ORDER BY due_at, id LIMIT :limit;
+
+-- name: jobs_expired
+SELECT job.* FROM job JOIN interception ON interception.id = job.subject
+    WHERE job.kind = 'submit' AND job.state = 'wait' AND job.due_at <= :now
+    AND interception.decision = 'QUEUED' AND interception.send_deadline <= :now
+    ORDER BY job.due_at, job.id LIMIT :limit;
 
 -- name: jobs_left
 SELECT * FROM job WHERE kind IN (:kinds)
@@ -503,7 +512,8 @@ SELECT exception.id, exception.kind, exception.detail, exception.opened_at,
     FROM exception
     LEFT JOIN claim ON claim.id = exception.subject
     LEFT JOIN interception ON interception.id = COALESCE(claim.interception, exception.subject)
-    WHERE exception.tenant IN (:tenant, '')
+    WHERE (exception.tenant = :tenant
+        OR (exception.tenant = '' AND interception.id IS NULL AND claim.id IS NULL))
     AND (:wanted = '' OR :wanted LIKE '%,' || exception.kind || ',%')
     AND (:channel = '' OR COALESCE(interception.channel, claim.channel) = :channel)
     AND (:merchant = '' OR COALESCE(interception.merchant, claim.merchant) = :merchant)
@@ -566,3 +576,6 @@ SELECT * FROM award WHERE claim = :claim ORDER BY at, id;
 
 -- name: awards_of_parcel
 SELECT * FROM award WHERE parcel = :parcel ORDER BY at, id;
+
+-- name: open_lanes
+SELECT DISTINCT channel, account FROM job WHERE state IN ('wait', 'leased');

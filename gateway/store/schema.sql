@@ -205,6 +205,7 @@ CREATE TABLE attempt (
     started_at {int} NOT NULL,
     started_ms {int} NOT NULL,
     ended_at {int},
+    ended_ms {int},
     outcome TEXT CHECK (outcome IN ({outcome})),
     CHECK ((ended_at IS NULL) = (outcome IS NULL))
 ) {end};

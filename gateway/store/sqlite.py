@@ -389,7 +389,7 @@ def _place(name: str) -> str:
     return f"SELECT value FROM json_each(:{name})" if name in LISTED else f":{name}"
 
 
-LISTED = ("keys", "kinds")
+LISTED = ("keys", "kinds", "busy")
 Bound = tuple[str, Callable[[Any], Sequence[Any]]]
 
 

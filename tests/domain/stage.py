@@ -31,7 +31,7 @@ from gateway.domain.claim import Award, Claim, DecideClaim, FileClaim
 from gateway.domain.command import Env
 from gateway.domain.create import CancelInterception, Created, CreateInterception
 from gateway.domain.decide import decide
-from gateway.domain.due import LeaseDue
+from gateway.domain.due import LeaseDue, lane
 from gateway.domain.fees import Contract, Policy, Terms
 from gateway.domain.interception import (
     Attempt,
@@ -220,7 +220,7 @@ class Stage:
     # -- the carrier -----------------------------------------------------------------------
 
     def lease(self, *kinds: JobKind) -> list[Work]:
-        works: list[Work] = self.do(LeaseDue(tuple(kinds), 100, frozenset()))
+        works: list[Work] = self.do(LeaseDue(tuple(kinds), 100, {}))
         for work in works:
             if work.kind is JobKind.SUBMIT:
                 self.work = work
@@ -232,8 +232,8 @@ class Stage:
 
     def recover(self) -> None:
         """Leases that ran out are noticed while the account has no free slot."""
-        busy = frozenset({f"{self.channel}/main"})
-        self.do(LeaseDue(tuple(JobKind), 100, busy))
+        full = {lane(kind, self.channel, "main"): 0 for kind in JobKind}
+        self.do(LeaseDue(tuple(JobKind), 100, full))
 
     def finish(self, answer: Answer, work: Work | None = None) -> Interception:
         """The reply to the post, or cancel, that is under way."""

@@ -160,7 +160,7 @@ def proof(key: str, kind: EvidenceKind, verdict: Verdict, attempt: str | None = 
 
 
 def attempt(key: str, gen: int, outcome: Outcome, kind: AttemptKind = AttemptKind.POST) -> Attempt:
-    return Attempt(key, "i", kind, gen, NOW, NOW, NOW, outcome)
+    return Attempt(key, "i", kind, gen, NOW, NOW, NOW, NOW, outcome)
 
 
 D, C = Column.DECISION, Column.CANCEL
