@@ -54,17 +54,26 @@ SHOWN_MAX = 20  # violations printed
 KILLED = f"exit code {-signal.SIGKILL}"
 BROKEN_MODULE = "turnback_broken"
 BROKEN_ADAPTER = '''\
-"""ZTO, but writing a request to intercept fails in a way that nobody foresaw."""
+"""ZTO, but writing an interception and applying a push fail in ways that nobody foresaw."""
+import hashlib
 from dataclasses import replace
 from adapters.zto import ADAPTER as ZTO
+from gateway.domain.carrier import Delivery, Tier
 
 
 def fail(order):
     raise RuntimeError("planted")
 
 
+def senseless(push):
+    return Delivery(hashlib.sha256(push.body).hexdigest(), 5)
+
+
 INTERCEPT = replace(ZTO.intercept, encode=fail)
-ADAPTER = replace(ZTO, name="broken", network="broken", hosts=(), intercept=INTERCEPT)
+PUSH = replace(ZTO.push, verify=lambda push, credentials: Tier.T1, decode=senseless)
+ADAPTER = replace(
+    ZTO, name="broken", network="broken", hosts=(), intercept=INTERCEPT, push=PUSH
+)
 '''
 SETTINGS: Json = {
     "limits": {"quote_read_ms": 150},  # so that a slow reading outlasts its quote
@@ -85,12 +94,13 @@ ACTS: Mapping[str, Act] = {
     "CancelInterception": Crowd.withdrawal,
     "RecordTrack": Crowd.slow_quote,
     "Fumble": Crowd.poison,
+    "QuarantinePush": Crowd.senseless_push,
     "FileClaim": Crowd.file_any,
     "FinishClaim": Crowd.file_with_carrier,
     "DecideClaim": Crowd.decide_any,
     "SettleOffline": Crowd.settle,
 }  # any other point is met in the life of an interception
-FIRST = (Crowd.poison, Crowd.merchant)
+FIRST = (Crowd.senseless_push, Crowd.poison, Crowd.merchant)
 LATER = {"LeaseDue": 1}  # the first lease of a process finds only what the last one left
 
 
@@ -308,7 +318,9 @@ class Run:
         store = self.fleet.directory / "turnback.db"
         with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as db:
             rows = db.execute("SELECT channel, body, status FROM inbox").fetchall()
-        kept = {key for channel, body, _ in rows for key in push_ids(channel, body)}
+        kept = {
+            key for channel, body, _ in rows if channel != BROKEN for key in push_ids(channel, body)
+        }
         for line in truth.values():
             for push in line["pushes"]:
                 if push["acknowledged"] and not push["forged"] and push["id"] not in kept:

@@ -8,9 +8,11 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+import aiohttp
 import grpc
 import grpc.aio
 from google.protobuf.duration_pb2 import Duration
@@ -328,6 +330,18 @@ class Crowd:
     async def poison(self) -> None:
         """No step of the clock: it would wait for the leases that such a job leaves."""
         await self.cohort(1, (POISON,))
+
+    async def senseless_push(self) -> None:
+        """A push that breaks what should apply it. The gateway rests when it is set apart."""
+        self._numbers += 1
+        account = next(a for a in self.fleet.accounts if a.carrier == "zto")
+        url = f"{self.fleet.push}/push/{BROKEN}/{account.name}"
+        body = f"{self.point} {self._numbers}".encode()
+        async with aiohttp.ClientSession() as session:
+            with suppress(aiohttp.ClientError):
+                async with session.post(url, data=body):
+                    pass
+        await self.idle()
 
     # -- claims -----------------------------------------------------------------------------
 
