@@ -73,6 +73,7 @@ class Gateway:
         self.vitals = Vitals(self.store, self.worker, self.clock, self.metrics, self.server.ready)
         self._follower: asyncio.Task[None] | None = None
         self._stops: list[Any] = []
+        self._leaving = False
 
     def _observed(self, channel: str, operation: str, answer: Answer, seconds: float) -> None:
         self.metrics.carrier_call(channel, operation, answer.verdict, seconds)
@@ -113,12 +114,16 @@ class Gateway:
 
     async def stop(self) -> None:
         """Let what is under way end, commit it, and close. Nothing new is taken."""
-        grace = self.settings.limits.drain_s
-        await self.server.drain(grace)
-        for stop in self._stops:
-            await stop()
+        limits, loop = self.settings.limits, asyncio.get_running_loop()
+        end = loop.time() + limits.drain_s
+        self._leaving = True
+        await self.server.leave()
+        await asyncio.sleep(limits.lame_duck_ms / 1000)
+        self.worker.rest()
+        await self.server.drain(max(0.0, end - loop.time()))
+        await asyncio.gather(*(stop() for stop in self._stops))
         await self.vitals.stop()
-        await self.worker.stop(grace)
+        await self.worker.stop(max(0.0, end - loop.time()))
         await self.pushes.stop()
         await self.runner.stop()
         await self.store.stop()
@@ -144,8 +149,8 @@ class Gateway:
             return web.Response(text="ok\n")
 
         async def ready(_: web.Request) -> web.Response:
-            good = self.store.healthy
-            return web.Response(text="ok\n" if good else "store\n", status=200 if good else 503)
+            said = "leaving" if self._leaving else "ok" if self.store.healthy else "store"
+            return web.Response(text=f"{said}\n", status=200 if said == "ok" else 503)
 
         served = web.Application()
         served.router.add_get("/metrics", metrics)

@@ -160,8 +160,16 @@ class Limits(Section):
     """Create answers what is true then, counted from the call's arrival."""
     quote_read_ms: Positive = 700
     """What Quote waits for the carrier's tracking."""
+    lame_duck_ms: Annotated[int, Field(ge=0, le=60_000)] = 1_000
+    """At shutdown calls are still taken for so long after readiness and health have said no."""
     drain_s: Positive = 25
-    """Calls under way at shutdown have this long."""
+    """From the signal on, calls under way at shutdown have this long; the above is part of it."""
+
+    @model_validator(mode="after")
+    def _in_time(self) -> Self:
+        if self.lame_duck_ms >= self.drain_s * 1000:
+            raise ValueError("lame_duck_ms leaves no time to drain: it is part of drain_s")
+        return self
 
 
 class TestSettings(Section):

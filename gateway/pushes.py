@@ -25,6 +25,7 @@ from gateway.store.writer import Unavailable
 
 BODY_MAX = 256 * 1024  # ten SF routes are some 10 KiB
 READ_S = 5.0  # for a whole body, so that a dribble ends
+END_S = 2.0  # for what is under way at the end; carriers repeat what they get no answer to
 SWEEP_S = 1.0
 SWEEP_LIMIT = 256
 IN_FLIGHT_MAX = 256  # pushes of one carrier at a time; more are told to come again
@@ -83,12 +84,13 @@ class Pushes:
         self._sweeper = asyncio.create_task(self._sweep(), name="inbox-sweeper")
 
     async def stop(self) -> None:
+        """Lets what was taken in be applied; what is not comes with the next start's sweep."""
         self._open = False
         if self._sweeper is not None:
             self._sweeper.cancel()
             await asyncio.gather(self._sweeper, return_exceptions=True)
         if self._tasks:
-            await asyncio.wait(set(self._tasks), timeout=10)
+            await asyncio.wait(set(self._tasks), timeout=END_S)
 
     # -- receiving ------------------------------------------------------------------------
 
@@ -248,7 +250,12 @@ Stop = Callable[[], Coroutine[Any, Any, None]]
 async def serve(app: web.Application, host: str, port: int) -> tuple[int, Stop]:
     """Serve until stopped. The port that was taken, and how to stop."""
     runner = web.AppRunner(
-        app, access_log=None, handle_signals=False, keepalive_timeout=30, max_field_size=8190
+        app,
+        access_log=None,
+        handle_signals=False,
+        keepalive_timeout=30,
+        max_field_size=8190,
+        shutdown_timeout=END_S,
     )
     await runner.setup()
     site = web.TCPSite(runner, host, port)

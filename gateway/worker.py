@@ -75,7 +75,7 @@ class Worker:
         self._soonest = 0
         self._looked = 0
         self._loop: asyncio.Task[None] | None = None
-        self._open = False
+        self._open = self._resting = False
         self.bulkheads = {
             key: Bulkhead(endpoint.concurrency, endpoint.per_second)
             for key, endpoint in endpoints.items()
@@ -89,15 +89,20 @@ class Worker:
         self._open = True
         self._loop = asyncio.create_task(self._run(), name="worker")
 
-    async def stop(self, grace_s: float) -> None:
-        """Take no more jobs; let calls under way end and be committed."""
-        self._open = False
+    def rest(self) -> None:
+        """Take no more jobs: a call begun now might be cut off. What Create sends still goes out."""
+        self._resting = True
         self._wake.set()
+
+    async def stop(self, grace_s: float) -> None:
+        """Let calls under way end and be committed."""
+        self.rest()
         if self._loop is not None:
             await self._loop
         pending = {*self._tasks, *self._reads.values()}
         if pending:
             await asyncio.wait(pending, timeout=grace_s)
+        self._open = False
 
     def wake(self) -> None:
         """Business time has moved."""
@@ -109,7 +114,7 @@ class Worker:
             self._wake.set()
 
     async def _run(self) -> None:
-        while self._open:
+        while not self._resting:
             self._wake.clear()
             try:
                 found = await self._look()

@@ -60,10 +60,13 @@ class Guard:
         self.draining = asyncio.Event()
         self._ended = asyncio.Event()
 
-    async def drained(self, timeout_s: float) -> None:
-        """Takes no more calls, and waits for those under way."""
+    def drain(self) -> None:
+        """From now on no call is taken, and streams come to their end."""
         self.draining.set()
         self._left()
+
+    async def drained(self, timeout_s: float) -> None:
+        """Waits for the calls under way."""
         ended = asyncio.create_task(self._ended.wait())
         await asyncio.wait({ended}, timeout=timeout_s)
         ended.cancel()

@@ -46,6 +46,7 @@ PING_MS = 60_000  # how often we ask whether a silent client is still there
 PING_ANSWER_MS = 20_000
 PING_LEAST_MS = 20_000  # clients that ping more often are sent away
 PING_STRIKES = 3
+FAREWELL_S = 0.2  # for calls that were sent before the client knew: they are told to go elsewhere
 LAST_WORDS_S = 0.5  # for answers that are on their way when the last call has ended
 HARD_FACTOR = 4  # of the concurrency limit: above it the library refuses without an answer of ours
 
@@ -166,12 +167,26 @@ class Server:
         for name in ("", *self._names):
             await self._health.set(name, states.SERVING if serving else states.NOT_SERVING)
 
-    async def drain(self, grace_s: float) -> None:
-        """Takes no more calls, lets those under way end, and what they started as well."""
+    async def leave(self) -> None:
+        """Tells clients that watch its health to take their calls elsewhere; still takes calls."""
         await self._health.enter_graceful_shutdown()
-        started = asyncio.get_running_loop().time()
-        await self._guard.drained(grace_s)
+
+    async def drain(self, grace_s: float) -> None:
+        """Takes no more calls, lets those under way end, and what they started as well.
+
+        Clients are sent away (GOAWAY) at the start, not at the end: until then one that balances
+        over several gateways would go on sending its share here. They are told UNAVAILABLE for a
+        moment before, because the library cancels the calls that wait for it when it stops, and
+        nobody repeats a cancelled call.
+        """
+        loop = asyncio.get_running_loop()
+        end = loop.time() + grace_s
+        await self.leave()
+        self._guard.drain()
+        await asyncio.sleep(min(FAREWELL_S, grace_s))
+        going = asyncio.create_task(self._server.stop(max(0.0, end - loop.time())))
+        await self._guard.drained(max(0.0, end - loop.time()))
         # health watches and silent connections keep nobody: their last words need a moment
         await self._server.stop(LAST_WORDS_S)
-        left = grace_s - (asyncio.get_running_loop().time() - started)
-        await self.errands.drain(max(0.0, left))
+        await going
+        await self.errands.drain(max(0.0, end - loop.time()))

@@ -96,6 +96,7 @@ def settings(carriers: str, clock_url: str, store: Path, **changes: Any) -> Sett
                 }
             },
             "carriers": given,
+            "limits": {"lame_duck_ms": 0},
             "test": {"clock_url": clock_url, "idle": True, "plaintext": True},
         }
     )

@@ -212,6 +212,7 @@ def settings(carriers: str, store: Path, **changes: Mapping[str, Any]) -> Settin
             for name, given in tokens.items()
         },
         "carriers": {"sf": carrier},
+        "limits": {"lame_duck_ms": 0},
         "test": {"plaintext": True, "idle": True},
     }
     for name, change in changes.items():
