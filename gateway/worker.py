@@ -90,7 +90,7 @@ class Worker:
         self._loop = asyncio.create_task(self._run(), name="worker")
 
     def rest(self) -> None:
-        """Take no more jobs: a call begun now might be cut off. What Create sends still goes out."""
+        """Take no more jobs: one begun now might be cut off. What Create sends still goes out."""
         self._resting = True
         self._wake.set()
 

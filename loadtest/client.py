@@ -31,7 +31,7 @@ PAUSE_S = 0.1
 TIMEOUT_S = 20.0
 FEN_IN_YUAN = 100
 NANOS_IN_FEN = 10_000_000
-OPTIONS = [("grpc.max_receive_message_length", 16 * 2**20)]
+OPTIONS: Sequence[tuple[str, str | int]] = (("grpc.max_receive_message_length", 16 * 2**20),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +88,13 @@ class Client:
 
     address: str
     tokens: Tokens
+    options: Sequence[tuple[str, str | int]] = OPTIONS
+    tries: int = TRIES_MAX
     seconds: dict[str, list[float]] = field(default_factory=dict)
     _channel: grpc.aio.Channel | None = None
 
     async def __aenter__(self) -> Self:
-        self._channel = grpc.aio.insecure_channel(self.address, options=OPTIONS)
+        self._channel = grpc.aio.insecure_channel(self.address, options=list(self.options))
         return self
 
     async def __aexit__(
@@ -116,14 +118,14 @@ class Client:
             request_serializer=_bytes,
             response_deserializer=method.answer.FromString,
         )
-        for attempt in range(TRIES_MAX):
+        for attempt in range(self.tries):
             began = time.perf_counter()
             try:
                 answer: Answer = await ask(
                     request, metadata=self._metadata(method.role), timeout=TIMEOUT_S
                 )
             except grpc.aio.AioRpcError as error:
-                last = attempt == TRIES_MAX - 1
+                last = attempt == self.tries - 1
                 if error.code() is not grpc.StatusCode.UNAVAILABLE or last:
                     raise
                 await asyncio.sleep(PAUSE_S)

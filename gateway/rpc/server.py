@@ -1,7 +1,6 @@
 """The gRPC server: its services, its limits, its end."""
 
 import asyncio
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -49,33 +48,6 @@ PING_STRIKES = 3
 FAREWELL_S = 0.2  # for calls that were sent before the client knew: they are told to go elsewhere
 LAST_WORDS_S = 0.5  # for answers that are on their way when the last call has ended
 HARD_FACTOR = 4  # of the concurrency limit: above it the library refuses without an answer of ours
-
-# What clients should use: repeat what is safe to repeat, and nothing else.
-SERVICE_CONFIG = json.dumps(
-    {
-        "methodConfig": [
-            {
-                "name": [
-                    {"service": service.full_name}
-                    for file in FILES
-                    for service in file.services_by_name.values()
-                ],
-                "timeout": "5s",
-                "retryPolicy": {
-                    "maxAttempts": 4,
-                    "initialBackoff": "0.2s",
-                    "maxBackoff": "5s",
-                    "backoffMultiplier": 2,
-                    "retryableStatusCodes": ["UNAVAILABLE"],
-                },
-            },
-            {
-                "name": [{"service": "turnback.v1.InterceptService", "method": "Watch"}],
-                "waitForReady": True,
-            },
-        ]
-    }
-)
 
 
 def options(settings: Settings) -> list[tuple[str, Any]]:

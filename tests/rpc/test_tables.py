@@ -8,7 +8,7 @@ from google.rpc import error_details_pb2 as details
 
 from gateway.domain.refusal import TEXTS, Refusal, Why
 from gateway.rpc import errors, fields
-from gateway.rpc.server import FILES, SERVICE_CONFIG
+from gateway.rpc.server import FILES
 from tests.generate import PACKAGE, PROTO
 from tests.rpc.world import CHECKWORD, METHODS, NAMES, PHONE, Code, Record
 
@@ -97,11 +97,6 @@ def test_the_domain_of_errors_is_the_one_that_is_published() -> None:
 def test_words_are_there_in_both_languages() -> None:
     assert set(TEXTS) == set(Why)
     assert all(text.zh and text.en for text in TEXTS.values())
-
-
-def test_the_service_config_repeats_only_what_is_unavailable() -> None:
-    assert SERVICE_CONFIG.count("UNAVAILABLE") == 1
-    assert "ABORTED" not in SERVICE_CONFIG
 
 
 @pytest.mark.parametrize("word", [PHONE, CHECKWORD, NAMES[1], "mall-tenant-token"])
