@@ -175,18 +175,21 @@ async def refused(port: int) -> bool:
 
 
 async def test_the_end_comes_in_time_whatever_hangs(tmp_path: Path) -> None:
-    """A carrier that does not answer, and a client that watches the health."""
+    """A carrier that does not answer, a Create that waits for it, a client that watches the health.
+
+    There is one deadline for the calls of clients and of carriers together, not one for each.
+    """
     loop = asyncio.get_running_loop()
-    limits = {"drain_s": 2}
+    limits = {"drain_s": 4, "answer_within_ms": 30_000, "lame_duck_ms": 500}
     async with AsyncExitStack() as stack:
         world = await stack.enter_async_context(living(tmp_path / "turnback.db", limits=limits))
         quote = await world.quote(await world.ship())
-        slow = {"carrier": "sf", "name": "slow", "operation": "intercept", "params": {"ms": 9_000}}
-        await world.post("faults", slow)
-        await world.create(quote.id, "carrier-hangs")
+        await world.post("faults", {"carrier": "sf", "name": "slow", "params": {"ms": 25_000}})
+        creating = asyncio.create_task(world.create(quote.id, "carrier-hangs"))
+        await until(lambda: under_way(world))
         stub: Any = health_pb2_grpc.HealthStub(world.channel)
-        watch = stub.Watch(health_pb2.HealthCheckRequest())
-        await watch.read()
+        await stub.Watch(health_pb2.HealthCheckRequest()).read()
         began = loop.time()
-        await stack.aclose()
-        assert loop.time() - began < 2 + EXIT_S - Limits().drain_s
+        await world.gateway.stop()
+        assert loop.time() - began < Limits(**limits).drain_s + EXIT_S - Limits().drain_s - 2
+        await asyncio.gather(creating, return_exceptions=True)
