@@ -4,11 +4,9 @@ import asyncio
 import gc
 import json
 import signal
-import sqlite3
 import sys
 import uuid
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -30,7 +28,9 @@ from gateway.rpc.server import Server
 from gateway.rpc.shell import Shell
 from gateway.runner import Endpoint, Runner
 from gateway.store import audit as rules
-from gateway.store.sqlite import Store, StoreError, connect, migrate
+from gateway.store.driver import StoreError
+from gateway.store.store import Store, driver
+from gateway.store.writer import Unavailable
 from gateway.vitals import Vitals
 from gateway.worker import Worker
 
@@ -60,7 +60,8 @@ class Gateway:
         self.metrics = telemetry.Metrics()
         points = FailPoints.parse((test.fail_point if test else None) or "")
         patience_s = settings.limits.intake_wait_ms / 1000
-        self.store = Store(settings.store.path, self.clock, terms, points, patience_s)
+        database = driver(settings.store.url.get_secret_value())
+        self.store = Store(database, self.clock, terms, points, patience_s)
         self.store.batches.append(self.metrics.batch)
         self.runner = Runner(self.clock, lambda: str(uuid.uuid4()), self._observed)
         endpoints = dict(_endpoints(settings, adapters))
@@ -286,25 +287,21 @@ def migrate_command(config_file: ConfigFile) -> None:
     """Bring the store to this program's schema."""
     settings = _settings(config_file)
     try:
-        version = migrate(settings.store.path)
+        version = uvloop.run(driver(settings.store.url.get_secret_value()).migrate())
     except StoreError as error:
         print(error, file=sys.stderr)
         raise typer.Exit(3) from None
-    print(f"schema {version}: {settings.store.path}")
+    print(f"schema {version}: {settings.store.name}")
 
 
 @app.command("audit")
 def audit_command(config_file: ConfigFile, as_json: AsJson = False) -> None:
     """Check every invariant on the store, read-only. Exit 1 if one is broken."""
     settings = _settings(config_file)
-    path = settings.store.path
-    if not path.exists():
-        print(f"{path}: there is no store", file=sys.stderr)
-        raise typer.Exit(3)
     try:
-        findings = {f.rule: f for f in rules.audit_file(path, _moment(settings, path))}
-    except sqlite3.Error as error:
-        print(f"{path}: cannot be read ({error})", file=sys.stderr)
+        findings = {f.rule: f for f in uvloop.run(_audit(settings))}
+    except (Unavailable, StoreError) as error:
+        print(f"{settings.store.name}: cannot be read ({error})", file=sys.stderr)
         raise typer.Exit(3) from None
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings.values()], ensure_ascii=False))
@@ -318,14 +315,17 @@ def audit_command(config_file: ConfigFile, as_json: AsJson = False) -> None:
     raise typer.Exit(1 if findings else 0)
 
 
-def _moment(settings: config.Settings, path: Path) -> rules.Moment:
-    """The ledger's own time where it follows a simulator's clock, else the wall's."""
-    now = Clock().machine_ms()
-    if settings.test is not None and settings.test.clock_url:
-        with closing(connect(path, query_only=True)) as db:
-            now = db.execute("SELECT COALESCE(MAX(at), 0) FROM event").fetchone()[0]
-    threshold = settings.policy.four_eyes_above_minor
-    return rules.Moment(now=now, four_eyes_above_minor=threshold)
+async def _audit(settings: config.Settings) -> list[rules.Finding]:
+    """At the ledger's own time where it follows a simulator's clock, else at the wall's."""
+    database = driver(settings.store.url.get_secret_value())
+    try:
+        now = Clock().machine_ms()
+        if settings.test is not None and settings.test.clock_url:
+            now = (await database.fetch("newest_event_at", {})).rows[0][0]
+        threshold = settings.policy.four_eyes_above_minor
+        return await database.audit(rules.Moment(now=now, four_eyes_above_minor=threshold))
+    finally:
+        await database.close()
 
 
 @app.command("carriers")

@@ -8,13 +8,24 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Clock:
-    """Wall-clock time, or the simulator's where a test setting makes the gateway follow it."""
+    """Wall-clock time, or the simulator's where a test setting makes the gateway follow it.
+
+    Replicas count by the clock of the database they share: each batch anchors theirs to it, and
+    between two of them only this machine's steady clock is used.
+    """
 
     followed: bool = False
     _business_ms: int = field(default=0)
+    _anchor_ns: int | None = field(default=None)  # shared time less steady time
 
     def machine_ms(self) -> int:
+        if self._anchor_ns is not None:
+            return (time.monotonic_ns() + self._anchor_ns) // 1_000_000
         return time.time_ns() // 1_000_000
+
+    def anchor(self, shared_ms: int) -> None:
+        """What the shared clock says now."""
+        self._anchor_ns = shared_ms * 1_000_000 - time.monotonic_ns()
 
     def now(self) -> int:
         return self._business_ms if self.followed else self.machine_ms()

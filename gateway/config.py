@@ -17,6 +17,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import (
     Field,
+    SecretStr,
     StringConstraints,
     ValidationError,
     field_validator,
@@ -100,19 +101,25 @@ class Http(Section):
 
 
 class StoreSettings(Section):
-    url: str = "sqlite:///turnback.db"
-    """Where the data is kept: `sqlite:///` and a path."""
+    url: SecretStr = SecretStr("sqlite:///turnback.db")
+    """Where the data is kept: `sqlite:///` and a path, or a `postgresql://` URL, which may name
+    several servers. It may hold a password: it is shown nowhere."""
 
     @field_validator("url")
     @classmethod
-    def _known(cls, url: str) -> str:
-        if not url.startswith("sqlite:///") or len(url) == len("sqlite:///"):
-            raise ValueError("only sqlite:///<path> is offered")
-        return url
+    def _known(cls, url: SecretStr) -> SecretStr:
+        scheme, _, rest = url.get_secret_value().partition("://")
+        if scheme == "sqlite" and len(rest) > 1 and rest.startswith("/"):
+            return url
+        if scheme in ("postgresql", "postgres") and rest:
+            return url
+        raise ValueError("only sqlite:///<path> and postgresql://… are offered")
 
     @property
-    def path(self) -> Path:
-        return Path(self.url.removeprefix("sqlite:///"))
+    def name(self) -> str:
+        """What may be said of it: everything but the user and the password."""
+        scheme, _, rest = self.url.get_secret_value().partition("://")
+        return f"{scheme}://{rest.rsplit('@', 1)[-1].split('?', 1)[0]}"
 
 
 class Token(Section):

@@ -20,7 +20,7 @@ from gateway.domain.carrier import BROKEN, Adapter, Credentials, Delivery, Push,
 from gateway.domain.interception import Inbox, InboxStatus
 from gateway.domain.push import ApplyPush, QuarantinePush, ReceivePush
 from gateway.failpoints import FailPoints
-from gateway.store.sqlite import Store
+from gateway.store.store import Store
 from gateway.store.writer import Unavailable
 
 BODY_MAX = 256 * 1024  # ten SF routes are some 10 KiB

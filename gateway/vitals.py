@@ -8,7 +8,7 @@ import structlog
 
 from gateway.clock import Clock
 from gateway.store.audit import RULES
-from gateway.store.sqlite import Store
+from gateway.store.store import Store
 from gateway.store.writer import Unavailable
 from gateway.telemetry import Metrics
 from gateway.worker import Worker

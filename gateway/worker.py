@@ -24,7 +24,7 @@ from gateway.domain.register import RecordTrack
 from gateway.domain.reply import Finish
 from gateway.failpoints import FailPoints
 from gateway.runner import NOT_SENT, Endpoint, Runner
-from gateway.store.sqlite import Store
+from gateway.store.store import Store
 from gateway.store.writer import Unavailable
 
 LEASE_LIMIT = 64  # jobs taken up at once

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 from adapters import ADAPTERS
@@ -39,7 +38,8 @@ from gateway.domain.quote import MakeQuote
 from gateway.domain.reading import Observe
 from gateway.domain.register import RegisterParcel
 from gateway.domain.reply import Finish
-from gateway.store.sqlite import Store
+from gateway.store.store import Store, driver
+from tests.engines import Engine
 
 M, V = Milestone, Verdict
 START = 1_790_000_000_000
@@ -67,6 +67,7 @@ def terms(**changes: Any) -> Terms:
 class Desk:
     """Whoever stands around a gateway: merchant, carrier, clerk and clock."""
 
+    engine: Engine
     store: Store
     clock: Clock
     works: dict[str, Work] = field(default_factory=dict)
@@ -125,7 +126,7 @@ class Desk:
         return await self.store.run(CancelInterception(TENANT, self._key(), ic, "clerk"))
 
     async def claim(self, ic: str, kind: ClaimKind, loss: int = 3000) -> Any:
-        rows = await self.table(
+        rows = self.engine.table(
             "SELECT order_no FROM order_line WHERE parcel = "
             "(SELECT parcel FROM interception WHERE id = ?)",
             ic,
@@ -203,7 +204,7 @@ class Desk:
         """The lease of a job: the one in hand, or taken up when it is due."""
         job = f"{kind}/{subject}"
         if job not in self.works:
-            [(due,)] = await self.table("SELECT due_at FROM job WHERE id = ?", job)
+            [(due,)] = self.engine.table("SELECT due_at FROM job WHERE id = ?", job)
             self.clock.follow(min(due, self.clock.now() + 2 * DAY_MS))
             await self.lease(kind)
         return self.works.pop(job)
@@ -223,23 +224,36 @@ class Desk:
         rows = await self.store.rows(Exceptional, "exception_of", keys=[subject])
         return {row.kind for row in rows}
 
-    async def table(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        return await self.store.read(lambda db: db.execute(sql, values).fetchall())
-
     def _key(self) -> str:
         self.numbers += 1
         return f"request-{self.numbers}"
 
 
-async def opened(path: Path, **changes: Any) -> Desk:
-    """A store on a new file with one funded merchant. The caller stops it."""
+async def opened(engine: Engine, **changes: Any) -> Desk:
+    """A store on a new database with one funded merchant. The caller stops it."""
     clock = Clock(followed=True)
     clock.follow(START)
-    store = Store(path, clock, terms(**changes))
-    await store.start()
-    desk = Desk(store, clock)
+    await driver(engine.url).migrate()
+    desk = Desk(engine, started(engine, clock, terms(**changes)), clock)
+    await desk.store.start()
     await desk.opened()
     return desk
+
+
+def started(engine: Engine, clock: Clock, of: Terms) -> Store:
+    """A store whose ids count, so that two of them can be compared."""
+    return Store(driver(engine.url), clock, of, name=Numbers())
+
+
+@dataclass(slots=True)
+class Numbers:
+    """Ids that count."""
+
+    last: int = 0
+
+    def __call__(self) -> str:
+        self.last += 1
+        return f"{self.last:026x}"
 
 
 # -- a merchant's month: every way an interception can go -----------------------------------
@@ -279,9 +293,8 @@ async def _early(desk: Desk) -> dict[str, str]:
         await desk.see(told[name], asked=Answer(V.ABSENT))
     desk.later(DAY_MS)
     work = f"{JobKind.SUBMIT}/{told['late']}"
-    attempt = (await desk.table("SELECT id FROM attempt WHERE interception = ?", told["late"]))[0][
-        0
-    ]
+    of_late = "SELECT id FROM attempt WHERE interception = ?"
+    [(attempt,)] = desk.engine.table(of_late, told["late"])
     await desk.store.run(Finish(work, 1, told["late"], attempt, Answer(V.RECEIVED)))
     await desk.push("zto", desk.waybills[told["late"]], M.RETURNING)
     await desk.see(told["late"])

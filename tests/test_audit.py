@@ -1,11 +1,8 @@
 """The audit is silent on every way an interception can go, and sees each rule when it is broken."""
 
 import asyncio
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,19 +10,55 @@ import pytest
 
 from gateway.domain.carrier import Verdict
 from gateway.domain.fees import OnCancel
-from gateway.store.audit import ROWS_MAX, RULES, Finding, Moment, audit, audit_file
-from gateway.store.sqlite import Store, connect
+from gateway.store.audit import ROWS_MAX, RULES, Finding, Moment
+from gateway.store.rows import TABLES
+from gateway.store.store import Store, driver
+from gateway.store.writer import Unavailable
+from tests.engines import ENGINES, Engine, copied, engine, now
 from tests.ledgers import Desk, month, opened, terms
 
-CONSTRAINED = (  # what keeps most of these faults out of a ledger, taken away to plant them
-    "one_open_interception",
-    "one_live_attempt",
-    "one_hold",
-    "one_settlement",
-    "one_refund",
-    "one_award",
-    "one_claim",
-)
+# What only an engine's own words can say, by the marks that stand in the plants below.
+WORDS = {
+    "sqlite": {
+        "@loose": (
+            "CREATE TABLE loose AS SELECT * FROM {table}",
+            "DROP TABLE {table}",
+            "ALTER TABLE loose RENAME TO {table}",
+        ),
+        "@unguarded": ("DROP TRIGGER {table}_is_append_only_UPDATE",),
+        "@toothless": (
+            "DROP TRIGGER {table}_is_append_only_DELETE",
+            "CREATE TRIGGER {table}_is_append_only_DELETE BEFORE DELETE ON {table} "
+            "BEGIN SELECT 1; END",
+        ),
+    },
+    "postgres": {
+        "@loose": (
+            "DO $$ DECLARE c record; BEGIN "
+            "FOR c IN SELECT conname FROM pg_constraint "
+            "WHERE conrelid = '{table}'::regclass AND contype <> 'n' "
+            "LOOP EXECUTE format('ALTER TABLE {table} DROP CONSTRAINT IF EXISTS %I CASCADE', "
+            "c.conname); END LOOP; END $$",
+        ),
+        "@unguarded": ("DROP TRIGGER {table}_is_append_only_update ON {table}",),
+        "@toothless": (
+            "CREATE FUNCTION is_nothing() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RETURN OLD; END $$",
+            "DROP TRIGGER {table}_is_append_only_delete ON {table}",
+            "CREATE TRIGGER {table}_is_append_only_delete BEFORE DELETE ON {table} "
+            "FOR EACH ROW EXECUTE FUNCTION is_nothing()",
+        ),
+    },
+}
+
+
+def worded(statement: str, engine_name: str, told: Mapping[str, str]) -> Iterator[str]:
+    """The statement in an engine's words, with the interceptions' ids in it."""
+    mark, _, table = statement.partition(" ")
+    if mark.startswith("@"):
+        yield from (text.replace("{table}", table) for text in WORDS[engine_name][mark])
+    else:
+        yield statement.format(**told)
 
 
 class Plant(NamedTuple):
@@ -34,15 +67,6 @@ class Plant(NamedTuple):
     rule: str
     fault: str
     statements: tuple[str, ...]
-
-
-def loose(table: str) -> tuple[str, ...]:
-    """The table again without any constraint."""
-    return (
-        f"CREATE TABLE loose AS SELECT * FROM {table}",
-        f"DROP TABLE {table}",
-        f"ALTER TABLE loose RENAME TO {table}",
-    )
 
 
 def again(kind: str, name: str, amount: str = "amount", of: str = "hold") -> str:
@@ -65,7 +89,7 @@ CLAIM_OF = "SELECT id FROM claim WHERE interception = '{%s}'"
 AWARD_OF = f"claim = ({CLAIM_OF})"
 P = Plant
 PLANTS = (
-    P("M1", "a transfer stands twice", (*loose("transfer"),
+    P("M1", "a transfer stands twice", ("@loose transfer",
       "INSERT INTO transfer SELECT * FROM transfer WHERE kind = 'top_up'")),
     P("M1", "a capture goes to the wallet", (
       set_of("transfer", "target = 'AVAILABLE:t/shop:CNY'", "returned", "kind = 'capture'"),)),
@@ -97,10 +121,8 @@ PLANTS = (
       "DELETE FROM transfer WHERE kind = 'refund' AND interception = '{cancelled}'",)),
     P("M7", "refunded, and the money column does not know", (
       set_of("interception", "money = 'CAPTURED'", "cancelled"),)),
-    P("M8", "the ledger can be rewritten", ("DROP TRIGGER transfer_is_append_only_UPDATE",)),
-    P("M8", "a trigger that lets everything pass", (
-      "DROP TRIGGER event_is_append_only_DELETE",
-      "CREATE TRIGGER event_is_append_only_DELETE BEFORE DELETE ON event BEGIN SELECT 1; END")),
+    P("M8", "the ledger can be rewritten", ("@unguarded transfer",)),
+    P("M8", "a trigger that lets everything pass", ("@toothless event",)),
     P("M9", "money out of nothing", (
       "UPDATE account SET balance = balance + 1 WHERE kind = 'HELD'",)),
     P("M9", "money from outside without a reference", (
@@ -148,7 +170,7 @@ PLANTS = (
       "ended_at, ended_ms, outcome FROM attempt WHERE interception = '{returned}'",)),
     P("C11", "an attempt of a lease that never was", (
       set_of("attempt", "gen = gen + 1", "returned"),)),
-    P("C11", "one attempt with two replies", (*loose("evidence"),
+    P("C11", "one attempt with two replies", ("@loose evidence",
       "INSERT INTO evidence SELECT id || 'x', interception, kind, tier, attempt, inbox, verdict, "
       "reason, code, reference, assumed, at FROM evidence "
       "WHERE interception = '{returned}' AND kind = 'reply'")),
@@ -159,7 +181,7 @@ PLANTS = (
     P("K2", "a push applied twice", (
       "INSERT INTO inbox SELECT id || 'x', channel, account, tier, verified, body, content_type, "
       "sha256, received_at, applied_at, status FROM inbox WHERE status = 'applied'",)),
-    P("K2", "two rows of one event key", (*loose("inbox"),
+    P("K2", "two rows of one event key", ("@loose inbox",
       "INSERT INTO inbox SELECT * FROM inbox WHERE status = 'quarantined'")),
     P("K2", "a push under the key of another account", (
       "UPDATE inbox SET account = 'b' WHERE status = 'applied'",)),
@@ -187,7 +209,7 @@ PLANTS = (
     P("P1", "an award of nothing", ("UPDATE award SET amount = 0",)),
     P("P1", "an award for another line than claimed", ("UPDATE award SET line_no = '2'",)),
     P("P2", "an award that no entry owes", ("DELETE FROM transfer WHERE kind = 'award'",)),
-    P("P2", "an award owed twice", (*loose("transfer"),
+    P("P2", "an award owed twice", ("@loose transfer",
       "INSERT INTO transfer SELECT id || 'x', kind, source, target, amount, currency, "
       "interception, award, dedup, actor, cause, at FROM transfer WHERE kind = 'award'")),
     P("P2", "a pay-out without an award", (
@@ -206,7 +228,7 @@ PLANTS = (
       f"UPDATE award SET at = at + {30 * DAY} WHERE {AWARD_OF % 'found'}",)),
     P("P5", "a parcel found after its award, and nobody told", (
       "DELETE FROM exception WHERE kind = 'RECOVERY'",)),
-    P("P6", "one decision, two awards", (*loose("award"),
+    P("P6", "one decision, two awards", ("@loose award",
       "UPDATE award SET decision_key = 'carrier:zto:1:2500'")),
     P("P7", "one actor files and awards a great sum", (
       "UPDATE award SET amount = 60000, actor = 'clerk'",)),
@@ -223,60 +245,65 @@ PLANTS = (
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """A whole correct ledger on disk, what is in it, and the moment it was closed."""
+    """A whole correct ledger, what is in it, and the moment it was closed."""
 
-    path: Path
+    engine: Engine
     told: dict[str, str]
     at: Moment
     live: list[Finding]
 
-    def copy(self, path: Path | str = ":memory:") -> sqlite3.Connection:
-        db = sqlite3.connect(path, isolation_level=None)
-        with closing(sqlite3.connect(self.path)) as whole:
-            whole.backup(db)
-        return db
+
+@pytest.fixture(scope="module", params=ENGINES)
+def ledger(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Month]:
+    with engine(request.param, tmp_path_factory.mktemp("audit")) as made:
+        yield asyncio.run(_month(made))
 
 
-@pytest.fixture(scope="module")
-def ledger(tmp_path_factory: pytest.TempPathFactory) -> Month:
-    return asyncio.run(_month(tmp_path_factory.mktemp("audit") / "ledger.sqlite3"))
-
-
-async def _month(path: Path) -> Month:
-    desk = await opened(path)
+async def _month(made: Engine) -> Month:
+    desk = await opened(made)
     try:
         told = await month(desk)
-        at = moment(desk)
-        live = await desk.store.read(partial(audit, at=at))
+        return Month(made, told, moment(desk), await desk.store.audit())
     finally:
         await desk.store.stop()
-    return Month(path, told, at, live)
 
 
 def moment(desk: Desk) -> Moment:
     return Moment(now=desk.clock.now(), machine_ms=desk.clock.machine_ms())
 
 
-def planted(ledger: Month, plant: Plant) -> Iterator[Finding]:
-    with closing(ledger.copy()) as db:
-        for pragma in ("ignore_check_constraints = ON", "legacy_alter_table = ON"):
-            db.execute(f"PRAGMA {pragma}")
-        for index in CONSTRAINED:
-            db.execute(f"DROP INDEX {index}")
-        triggers = db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
-        kept = [] if plant.rule == "M8" else triggers.fetchall()
+def audited(made: Engine, at: Moment) -> list[Finding]:
+    """What the command line sees, whether or not a gateway has it open."""
+
+    async def look() -> list[Finding]:
+        database = driver(made.url)
+        try:
+            return await database.audit(at)
+        finally:
+            await database.close()
+
+    return now(look())
+
+
+def planted(ledger: Month, plant: Plant) -> list[Finding]:
+    with ledger.engine.session(loose=True) as db:
+        kept = []
+        if ledger.engine.name == "sqlite" and plant.rule != "M8":  # elsewhere no trigger fires
+            kept = db.rows("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
         for name, _ in kept:
             db.execute(f"DROP TRIGGER {name}")
         for statement in plant.statements:
-            done = db.execute(statement.format(**ledger.told))
-            assert done.rowcount != 0, f"breaks nothing: {statement}"
+            for text in worded(statement, ledger.engine.name, ledger.told):
+                assert db.execute(text) != 0, f"breaks nothing: {text}"
         for _, sql in kept:
             db.execute(sql)
-        yield from audit(db, ledger.at)
+        return db.audit(ledger.at)
 
 
 def test_the_month_holds_every_decision_movement_and_money(ledger: Month) -> None:
-    with closing(ledger.copy()) as db:
+    with ledger.engine.session() as db:
         for column, seen in (
             ("decision", {"QUEUED", "SENDING", "PROCESSING", "UNKNOWN", "ACCEPTED", "REFUSED",
                           "CANCELLED", "NEVER_SENT", "LATE_ACCEPTED"}),
@@ -284,20 +311,20 @@ def test_the_month_holds_every_decision_movement_and_money(ledger: Month) -> Non
             ("money", {"NONE", "HELD", "CAPTURED", "RELEASED", "REFUNDED"}),
             ("cancel", {"NONE", "DENIED", "DONE"}),
         ):  # fmt: skip
-            assert {row[0] for row in db.execute(f"SELECT {column} FROM interception")} == seen
+            assert {row[0] for row in db.rows(f"SELECT {column} FROM interception")} == seen
 
 
 def test_a_correct_ledger_is_silent_under_a_running_gateway(ledger: Month) -> None:
     assert ledger.live == []
 
 
-def test_a_correct_ledger_is_silent_as_a_file(ledger: Month) -> None:
-    assert audit_file(ledger.path, ledger.at) == []
+def test_a_correct_ledger_is_silent_at_rest(ledger: Month) -> None:
+    assert audited(ledger.engine, ledger.at) == []
 
 
 def test_a_copy_without_constraints_is_silent(ledger: Month) -> None:
-    nothing = Plant("", "nothing is broken", ("PRAGMA foreign_keys = OFF",))
-    assert list(planted(ledger, nothing)) == []
+    nothing = Plant("", "nothing is broken", ())
+    assert planted(ledger, nothing) == []
 
 
 @pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: f"{plant.rule}: {plant.fault}")
@@ -327,59 +354,62 @@ def test_many_rows_are_counted_and_the_first_are_shown(ledger: Month) -> None:
     assert finding.count > ROWS_MAX
 
 
-async def test_a_fee_kept_on_a_withdrawal_is_silent(tmp_path: Path) -> None:
-    desk = await opened(tmp_path / "kept.sqlite3", fee_on_cancel=OnCancel.KEEP)
-    kept = await desk.create("sf")
-    await desk.answer(kept, Verdict.ACCEPTED, reference="cus")
-    await desk.cancel(kept)
-    ended = await desk.answer_cancel(kept, Verdict.CANCELLED)
-    assert (ended.decision, ended.money) == ("CANCELLED", "CAPTURED")
-    assert await desk.store.read(partial(audit, at=moment(desk))) == []
-    await desk.store.stop()
+@pytest.mark.parametrize("name", ENGINES)
+async def test_a_fee_kept_on_a_withdrawal_is_silent(name: str, tmp_path: Path) -> None:
+    with engine(name, tmp_path) as made:
+        desk = await opened(made, fee_on_cancel=OnCancel.KEEP)
+        kept = await desk.create("sf")
+        await desk.answer(kept, Verdict.ACCEPTED, reference="cus")
+        await desk.cancel(kept)
+        ended = await desk.answer_cancel(kept, Verdict.CANCELLED)
+        assert (ended.decision, ended.money) == ("CANCELLED", "CAPTURED")
+        assert await desk.store.audit() == []
+        await desk.store.stop()
 
 
 async def test_a_restart_with_work_under_way_is_silent(tmp_path: Path) -> None:
-    """A lease of a process that has gone is free at once, not forgotten."""
-    path = tmp_path / "gone.sqlite3"
-    desk = await opened(path)
-    left = await desk.create("sf")
-    await desk.store.stop()
-    desk = Desk(Store(path, desk.clock, terms()), desk.clock)
-    await desk.store.start()
-    assert await desk.store.read(partial(audit, at=moment(desk))) == []
-    await desk.lease()
-    assert (await desk.get(left)).decision == "UNKNOWN"
-    assert await desk.store.read(partial(audit, at=moment(desk))) == []
-    await desk.store.stop()
+    """A lease of a process that has gone is free at once, not forgotten: it had the file alone."""
+    with engine("sqlite", tmp_path) as made:
+        desk = await opened(made)
+        left = await desk.create("sf")
+        await desk.store.stop()
+        desk = Desk(made, Store(driver(made.url), desk.clock, terms()), desk.clock)
+        await desk.store.start()
+        assert await desk.store.audit() == []
+        await desk.lease()
+        assert (await desk.get(left)).decision == "UNKNOWN"
+        assert await desk.store.audit() == []
+        await desk.store.stop()
 
 
 def test_leases_are_not_judged_where_no_worker_is_alive(ledger: Month) -> None:
-    with closing(ledger.copy()) as db:
+    with ledger.engine.session() as db:
         db.execute("UPDATE job SET lease_until = 1 WHERE state = 'leased'")
-        assert [f.rule for f in audit(db, ledger.at)] == ["O2"]
-        assert audit(db, Moment(now=ledger.at.now)) == []
+        assert [f.rule for f in db.audit(ledger.at)] == ["O2"]
+        assert db.audit(Moment(now=ledger.at.now)) == []
 
 
-def test_the_audit_of_a_file_changes_nothing(ledger: Month) -> None:
-    before = ledger.path.read_bytes()
-    audit_file(ledger.path, ledger.at)
-    assert ledger.path.read_bytes() == before
+def test_the_audit_changes_nothing(ledger: Month) -> None:
+    tables = [table for _, table, _ in TABLES]
+    before = [ledger.engine.table(f"SELECT * FROM {table} ORDER BY id") for table in tables]
+    audited(ledger.engine, ledger.at)
+    after = [ledger.engine.table(f"SELECT * FROM {table} ORDER BY id") for table in tables]
+    assert before == after
 
 
 def test_a_file_that_is_not_there_is_an_error_and_stays_away(tmp_path: Path) -> None:
-    with pytest.raises(sqlite3.OperationalError):
-        audit_file(tmp_path / "none.sqlite3", Moment(now=0))
+    with pytest.raises(Unavailable):
+        audited(Engine("sqlite", f"sqlite:///{tmp_path / 'none.sqlite3'}"), Moment(now=0))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_audit_reads_one_moment_while_others_write(ledger: Month, tmp_path: Path) -> None:
-    """A change committed after the transaction began is not seen, in part or in whole."""
-    path = tmp_path / "copy.sqlite3"
-    ledger.copy(path).close()
-    with closing(connect(path)) as writer, closing(connect(path, query_only=True)) as reader:
-        reader.execute("BEGIN")
-        assert reader.execute("SELECT COUNT(*) FROM account").fetchone()[0]
-        writer.execute("UPDATE account SET balance = balance + 1 WHERE kind = 'AVAILABLE'")
-        assert audit(reader, ledger.at) == []
-        reader.execute("COMMIT")
-        assert {f.rule for f in audit(reader, ledger.at)} == {"M2", "M9"}
+    """A change committed after the reading began is not seen, in part or in whole."""
+    with copied(ledger.engine, tmp_path) as made:
+        with made.session() as reader:
+            if made.name == "postgres":
+                reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            assert reader.rows("SELECT COUNT(*) FROM account")
+            made.run("UPDATE account SET balance = balance + 1 WHERE kind = 'AVAILABLE'")
+            assert reader.audit(ledger.at) == []
+        assert {f.rule for f in audited(made, ledger.at)} == {"M2", "M9"}

@@ -61,7 +61,7 @@ def test_a_good_file_makes_the_terms(write: Write) -> None:
     assert terms.contracts["sf"].cap_minor == 80_000
     assert terms.accounts == {("sf", "main"): {"monthly_card": "7551234567"}}
     assert terms.payment_agreements == {"shop": frozenset({"auto-pay"})}
-    assert settings.store.path == Path("data/turnback.db")
+    assert settings.store.name == "sqlite:///data/turnback.db"
 
 
 WRONG = {

@@ -19,7 +19,7 @@ from google.rpc import status_pb2
 
 from gateway.domain.refusal import TEXTS, Kind, Refusal, Refusals, Why
 from gateway.rpc.wording import words
-from gateway.store.writer import Overloaded, Unavailable
+from gateway.store.writer import Contended, Overloaded, Unavailable
 
 DOMAIN = "turnback.v1"
 VIOLATIONS_BYTES_MAX = 3_500  # clients take 8 KiB of metadata, and base64 makes a third more
@@ -229,4 +229,6 @@ def broken(incident: str) -> Failure:
 
 def of_store(error: Unavailable) -> Failure:
     """The store did not take the command; the same request id may be sent again."""
+    if isinstance(error, Contended):
+        return Failure(Code.ABORTED, "CONFLICT", retry_s=RETRY_S)
     return unavailable("OVERLOADED" if isinstance(error, Overloaded) else "STORE_UNAVAILABLE")

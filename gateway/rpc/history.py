@@ -29,7 +29,7 @@ from gateway.domain.parcel import Incident, ScanRow
 from gateway.pb.turnback.v1 import intercept_service_pb2 as pb
 from gateway.pb.turnback.v1 import types_pb2 as types
 from gateway.rpc import messages
-from gateway.store.sqlite import Store
+from gateway.store.store import Store
 
 STEPS_MAX = 1_000  # events of one interception: the tables allow some twenty
 NOTE_MAX = 200

@@ -9,7 +9,7 @@ from gateway.clock import Clock
 from gateway.config import Settings
 from gateway.domain.fees import Terms
 from gateway.rpc.auth import Caller
-from gateway.store.sqlite import Store
+from gateway.store.store import Store
 from gateway.telemetry import Metrics
 from gateway.worker import Worker
 

@@ -1,14 +1,19 @@
 """Which rows a batch needs, in lock order: a plan that either driver carries out.
 
-A generator yields (query, keys, kind) and is sent the records; it opens no connection itself.
+A generator yields readings and is sent the records; it opens no connection itself.
+
+Where other writers share the store, what a batch may change is locked before it is read: pushes,
+then parcels, then wallets, each by key. Everything else that changes hangs on one of these (an
+interception, its jobs and claims on the parcel), or is new, and then a unique index decides.
 """
 
 from collections.abc import Generator, Iterable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from gateway.domain.book import Book
 from gateway.domain.claim import Award, Claim
-from gateway.domain.command import Due, Wants
+from gateway.domain.command import Wants
 from gateway.domain.interception import (
     Attempt,
     Evidence,
@@ -33,8 +38,30 @@ from gateway.domain.parcel import (
     WaybillService,
 )
 
-Step = tuple[str, dict[str, Any], type[Any]]
-Plan = Generator[Step, list[Any], None]
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A named query, what it is asked, and the kind of its rows."""
+
+    query: str
+    params: dict[str, Any]
+    kind: type[Any]
+
+
+Plan = Generator[Read, Any, None]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Of a row that is only locked."""
+
+    PARENT: ClassVar[str] = ""
+    id: str
+
+
+class Stale(Exception):
+    """A row has come to hang on a parcel that was not locked: the batch begins again."""
+
 
 OF_PARCEL: dict[type[Any], str] = {
     OrderLine: "order_line_of",
@@ -68,26 +95,28 @@ class Keys:
         return new
 
 
-def plan(book: Book, wants: list[Wants], now: int, machine_ms: int) -> Plan:
+def plan(book: Book, wants: list[Wants], now: int, machine_ms: int, *, shared: bool) -> Plan:
     """Load what the commands of a batch want; see Wants for what follows from what."""
     keys = Keys()
 
     def load(query: str, ids: Iterable[str], kind: type[Any]) -> Plan:
         new = keys.fresh(query, ids)
         if new:
-            for row in (yield query, {"keys": new}, kind):
+            for row in (yield Read(query, {"keys": new}, kind)):
                 book.load(row)
 
     def every(field: str) -> list[str]:
         return [key for want in wants for key in getattr(want, field)]
 
+    jobs = yield from _due(wants, now, machine_ms)
+    locked: set[str] = set()
+    if shared:
+        locked, jobs = yield from _locked(every, jobs)
+    for job in jobs:
+        book.load(job)
     yield from load("load_request", every("requests"), Request)
     yield from load("load_transfer", every("transfers"), Transfer)
     yield from load("load_inbox", every("inbox"), Inbox)
-    for want in wants:
-        if want.due is not None:
-            yield from _due(book, want.due, now, machine_ms)
-    jobs = book.all(Job)
     subjects = [r.subject for r in book.all(Request)]
     yield from load("load_award", every("awards"), Award)
     of_claims = [j.subject for j in jobs if j.kind in (JobKind.CLAIM, JobKind.CLAIM_FOLLOW)]
@@ -100,22 +129,59 @@ def plan(book: Book, wants: list[Wants], now: int, machine_ms: int) -> Plan:
     yield from load("load_alias", every("waybills"), Alias)
     yield from load("load_parcel_by_number", every("waybills"), Parcel)
     yield from _families(book, wants, load, every, set(asked))
-    yield from _merchants(book, wants, load, every)
+    if shared and not _parcels(book) <= locked:
+        raise Stale
+    yield from _merchants(book, wants, load, every, shared=shared)
     yield from load("load_exception", every("exceptions"), Exceptional)
 
 
-def _due(book: Book, due: Due, now: int, machine_ms: int) -> Plan:
-    kinds = sorted(due.kinds)
-    busy = sorted(due.busy)
-    ready = {"kinds": kinds, "now": now, "busy": busy, "limit": due.limit}
-    for row in (yield "jobs_due", ready, Job):
-        book.load(row)
-    if busy:  # what can no longer be sent is ended, whoever has room
-        for row in (yield "jobs_expired", {"now": now, "limit": due.limit}, Job):
-            book.load(row)
-    left = {"kinds": kinds, "machine_ms": machine_ms, "limit": due.limit}
-    for row in (yield "jobs_left", left, Job):
-        book.load(row)
+def _due(wants: list[Wants], now: int, machine_ms: int) -> Generator[Read, Any, list[Job]]:
+    """Jobs whose time has come, and jobs whose holder has gone."""
+    found: dict[str, Job] = {}
+    for due in (want.due for want in wants if want.due is not None):
+        kinds, busy = sorted(due.kinds), sorted(due.busy)
+        ready = {"kinds": kinds, "now": now, "busy": busy, "limit": due.limit}
+        rows = yield Read("jobs_due", ready, Job)
+        if busy:  # what can no longer be sent is ended, whoever has room
+            rows += yield Read("jobs_expired", {"now": now, "limit": due.limit}, Job)
+        left = {"kinds": kinds, "machine_ms": machine_ms, "limit": due.limit}
+        rows += yield Read("jobs_left", left, Job)
+        for row in rows:
+            found.setdefault(row.id, row)
+    return list(found.values())
+
+
+def _locked(every: Any, jobs: list[Job]) -> Generator[Read, Any, tuple[set[str], list[Job]]]:
+    """Lock pushes and parcels, by key. Jobs of parcels that another writer is at are left to it;
+    of the others, each as it stands now."""
+    inbox = sorted(set(every("inbox")))
+    if inbox:
+        yield Read("lock_inbox", {"keys": inbox}, Key)
+    named = {name: sorted(set(every(name))) for name in NAMING}
+    parcels = set(every("parcels"))
+    if any(named.values()):
+        parcels |= {row.id for row in (yield Read("parcels_of", named, Key))}
+    if parcels:
+        yield Read("lock_parcel", {"keys": sorted(parcels)}, Key)
+    if not jobs:
+        return parcels, []
+    subjects = sorted({job.subject for job in jobs})
+    rest: dict[str, list[str]] = {name: [] for name in NAMING}
+    rows = yield Read("parcels_of", rest | {"interceptions": subjects, "claims": subjects}, Key)
+    asked = sorted({row.id for row in rows} - parcels)
+    parcels |= {row.id for row in (yield Read("lock_free_parcel", {"keys": asked}, Key))}
+    ids = {"jobs": [job.id for job in jobs], "keys": sorted(parcels)}
+    return parcels, (yield Read("jobs_of_parcels", ids, Job))
+
+
+NAMING = ("requests", "quotes", "interceptions", "claims", "awards", "waybills")
+
+
+def _parcels(book: Book) -> set[str]:
+    """Every parcel that something in the book hangs on."""
+    hanging: tuple[type[Any], ...] = (Quote, Interception, Claim, Alias)
+    of = {row.parcel for kind in hanging for row in book.all(kind)}
+    return of | {parcel.id for parcel in book.all(Parcel)}
 
 
 def of_family(want: Wants) -> bool:
@@ -151,7 +217,7 @@ def _families(book: Book, wants: list[Wants], load: Any, every: Any, asked: set[
         yield from load("exception_of", others, Exceptional)
 
 
-def _merchants(book: Book, wants: list[Wants], load: Any, every: Any) -> Plan:
+def _merchants(book: Book, wants: list[Wants], load: Any, every: Any, *, shared: bool) -> Plan:
     asked = every("merchants") + [quote.merchant for quote in book.all(Quote)]
     yield from load("load_merchant", asked, Merchant)
     yield from load("agreement_of", asked, Agreement)
@@ -164,10 +230,12 @@ def _merchants(book: Book, wants: list[Wants], load: Any, every: Any) -> Plan:
         owners.setdefault(row.currency, set()).update((row.merchant, f"@{row.channel}"))
     for merchant in book.all(Merchant):
         owners.setdefault(merchant.currency, set()).add(merchant.id)
-    ids = []
+    ids = list(every("accounts"))
     for currency, names in owners.items():
         ids.append(account_id(AccountKind.OUTSIDE, "", currency))
         for name in names:
             kinds, owner = (OWED, name[1:]) if name.startswith("@") else (OWNED, name)
             ids += [account_id(kind, owner, currency) for kind in kinds]
-    yield from load("load_account", [*ids, *every("accounts")], Account)
+    if shared:
+        yield Read("lock_account", {"keys": sorted(set(ids))}, Key)
+    yield from load("load_account", ids, Account)

@@ -368,6 +368,34 @@ SELECT job.* FROM job JOIN interception ON interception.id = job.subject
 SELECT * FROM job WHERE kind IN (:kinds)
     AND state = 'leased' AND lease_until <= :machine_ms ORDER BY lease_until, id LIMIT :limit;
 
+-- Where other writers share the store: the parcels that everything named hangs on, and jobs as
+-- they stand once their parcels are locked. What names a parcel never names another.
+
+-- name: parcels_of
+SELECT interception.parcel AS id FROM request
+    JOIN interception ON interception.id = request.subject WHERE request.id IN (:requests)
+UNION SELECT claim.parcel FROM request
+    JOIN claim ON claim.id = request.subject WHERE request.id IN (:requests)
+UNION SELECT award.parcel FROM request
+    JOIN award ON award.id = request.subject WHERE request.id IN (:requests)
+UNION SELECT parcel FROM quote WHERE id IN (:quotes)
+UNION SELECT parcel FROM interception WHERE id IN (:interceptions)
+UNION SELECT parcel FROM claim WHERE id IN (:claims)
+UNION SELECT parcel FROM award WHERE id IN (:awards)
+UNION SELECT parcel FROM alias WHERE id IN (:waybills)
+UNION SELECT id FROM parcel WHERE (network || '/' || waybill) IN (:waybills);
+
+-- name: jobs_of_parcels
+SELECT job.* FROM job JOIN interception ON interception.id = job.subject
+    WHERE job.id IN (:jobs) AND interception.parcel IN (:keys)
+UNION ALL
+SELECT job.* FROM job JOIN claim ON claim.id = job.subject
+    WHERE job.id IN (:jobs) AND claim.parcel IN (:keys)
+    ORDER BY due_at, id;
+
+-- name: newest_event_at
+SELECT COALESCE(MAX(at), 0) AS at FROM event;
+
 -- name: next_due
 SELECT MIN(due_at) AS due FROM job WHERE state = 'wait';
 

@@ -27,7 +27,6 @@ TABLES: tuple[tuple[type[Any], str, bool], ...] = (
     (interception.Attempt, "attempt", True),
     (interception.Inbox, "inbox", True),
     (interception.Evidence, "evidence", False),
-    (interception.EventRow, "event", False),
     (interception.Job, "job", True),
     (interception.Exceptional, "exception", True),
     (ledger.Account, "account", True),
@@ -36,9 +35,14 @@ TABLES: tuple[tuple[type[Any], str, bool], ...] = (
     (claim.Award, "award", False),
     (ledger.Transfer, "transfer", False),
     (interception.Request, "request", False),
+    (interception.EventRow, "event", False),  # last: a shared store numbers them under one lock
 )
 TABLE_OF: Mapping[type[Any], str] = {kind: table for kind, table, _ in TABLES}
 APPEND_ONLY = ("event", "evidence", "transfer", "award", "incident", "request", "edge")
+
+# Parameters that take a list of ids: written `IN (:keys)`.
+LISTED = {"keys", "kinds", "busy", "jobs"}
+LISTED |= {"requests", "quotes", "interceptions", "claims", "awards", "waybills"}
 
 NAME = regex(r"^-- name: (\w+)$")
 PARAMETER = regex(r"(?<!:):([a-z_][a-z0-9_]*)")
@@ -49,6 +53,7 @@ class Query:
     """A named statement, its parameters in the order of their places."""
 
     name: str
+    body: str  # as it stands in queries.sql
     text: str  # with named parameters, for reading
     positional: str  # with a mark per parameter, for many rows
     parameters: tuple[str, ...]
@@ -81,7 +86,7 @@ def queries(place: Callable[[str], str]) -> Mapping[str, Query]:
         body = " ".join(" ".join(lines).split()).rstrip(";")
         parameters = tuple(PARAMETER.findall(body))
         named = PARAMETER.sub(lambda m: place(m[1]), body)
-        made[name] = Query(name, named, PARAMETER.sub("?", body), parameters)
+        made[name] = Query(name, body, named, PARAMETER.sub("?", body), parameters)
     return made
 
 

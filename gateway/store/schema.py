@@ -8,8 +8,12 @@ from re import compile as regex
 
 from gateway.domain import carrier, claim, fees, interception, ledger, parcel
 
+COLUMN = regex(r"    (\w+) (TEXT|\{\w+\})")
 LIST = regex(r"(\w+) (NOT )?IN \(([^()]+)\)")
-VERSION = 1  # of the schema; `serve` refuses any other
+VERSION = 2  # of the schema; `serve` refuses any other
+TABLE = regex(r"CREATE (?:TABLE (\w+)|(?:UNIQUE )?INDEX \w+ ON (\w+)|VIEW (\w+))")
+# What a version brought: the tables that the one before it did not have.
+SINCE: Mapping[int, frozenset[str]] = {2: frozenset({"replica", "safe_mode"})}
 
 LISTS: dict[str, Iterable[Enum]] = {
     "store_status": parcel.StoreStatus,
@@ -52,6 +56,43 @@ def statements(dialect: Mapping[str, str]) -> Iterator[str]:
     for statement in text.split(";\n"):
         if statement.strip():
             yield statement.strip().rstrip(";")
+
+
+def after(version: int) -> int:
+    """The version that the next step leads to: a new store is made whole."""
+    return version + 1 if version else VERSION
+
+
+def steps(version: int, dialect: Mapping[str, str], guards: Iterable[str]) -> Iterator[str]:
+    """The statements that lead from a version to the next one. 0 is a store without any."""
+    if version == 0:
+        yield from statements(dialect)
+        yield from guards
+        return
+    wanted = SINCE[after(version)]
+    for statement in statements(dialect):
+        made = TABLE.match(statement)
+        if made and wanted & set(made.groups()):
+            yield statement
+
+
+def strange(version: int) -> str:
+    """What is said of a store of another version."""
+    if version > VERSION:
+        return f"schema {version} is newer than this program knows ({VERSION})"
+    return f"schema {version}, this program needs {VERSION}: run `turnback migrate`"
+
+
+def columns() -> Mapping[str, Mapping[str, str]]:
+    """Per table the dialect's word for each column's type: int, bytes, position or text."""
+    found: dict[str, dict[str, str]] = {}
+    table = ""
+    for line in (Path(__file__).parent / "schema.sql").read_text("utf-8").splitlines():
+        if made := TABLE.match(line):
+            table = made[1] or ""
+        elif table and (column := COLUMN.match(line)):
+            found.setdefault(table, {})[column[1]] = column[2].strip("{}").lower()
+    return found
 
 
 def chained(text: str) -> str:

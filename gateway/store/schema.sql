@@ -389,6 +389,21 @@ CREATE INDEX transfer_of_interception ON transfer (interception);
 CREATE INDEX transfer_by_source ON transfer (source, at, id);
 CREATE INDEX transfer_by_target ON transfer (target, at, id);
 
+-- Writers that share the store. Each counts its own batches here, inside them: whether the one
+-- whose commit was not answered took place is then a matter of reading the row.
+CREATE TABLE replica (
+    id TEXT PRIMARY KEY,
+    batch {int} NOT NULL CHECK (batch >= 0),
+    seen_at {int} NOT NULL
+) {end};
+
+-- A row is here while nothing may be sent: after a restore, until somebody has looked.
+CREATE TABLE safe_mode (
+    id TEXT PRIMARY KEY CHECK (id = 'store'),
+    reason TEXT NOT NULL,
+    since {int} NOT NULL
+) {end};
+
 -- Both sides of every transfer, for sums: what leaves is negative.
 CREATE VIEW entry AS
     SELECT id AS transfer, source AS account, -amount AS amount, currency FROM transfer

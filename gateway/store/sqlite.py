@@ -1,4 +1,4 @@
-"""The embedded store: SQLite, one connection that writes and checkpoints, readers query-only."""
+"""The embedded engine: SQLite, one connection that writes and checkpoints, readers query-only."""
 
 import asyncio
 import fcntl
@@ -6,25 +6,22 @@ import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from contextlib import closing
 from operator import attrgetter
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
 import orjson
 
-from gateway.clock import Clock, new_id
-from gateway.domain.book import Book
-from gateway.domain.command import Command, Env
-from gateway.domain.decide import decide
-from gateway.domain.fees import Terms
-from gateway.domain.interception import EventRow, Job, JobState, edges
-from gateway.failpoints import FailPoints
+from gateway.clock import Clock
+from gateway.domain.interception import edges
 from gateway.store import schema
-from gateway.store.audit import Finding, Moment, audit
-from gateway.store.loading import plan
-from gateway.store.rows import APPEND_ONLY, TABLES, Builder, Query, builder, enums, queries
-from gateway.store.writer import Outcome, Unavailable, Writer
+from gateway.store.audit import RULES, Finding, Moment, finding, first
+from gateway.store.batch import Change, Done
+from gateway.store.driver import Begin, StoreError, Table
+from gateway.store.loading import Read
+from gateway.store.rows import APPEND_ONLY, LISTED, TABLES, Builder, Query, builder, enums, queries
+from gateway.store.writer import Unavailable
 
 DIALECT = {
     "int": "INTEGER",
@@ -41,6 +38,14 @@ PRAGMAS = (
     "PRAGMA cache_size = -65536",
     "PRAGMA wal_autocheckpoint = 4000",
 )
+GUARD = (  # what M8 looks for: the triggers that refuse a change
+    "SELECT '{table}' AS id, 'rows can be changed by {verb}' AS fault WHERE NOT EXISTS ("
+    "SELECT 1 FROM sqlite_master m WHERE m.type = 'trigger' AND m.tbl_name = '{table}' "
+    "AND m.sql LIKE '%BEFORE {verb} ON%RAISE(ABORT%')"
+)
+GUARDS = " UNION ALL ".join(
+    GUARD.format(table=table, verb=verb) for table in APPEND_ONLY for verb in ("UPDATE", "DELETE")
+)
 T = TypeVar("T")
 
 
@@ -48,52 +53,33 @@ for _kind in (*enums(), bool):  # bound as they are, and not by asking them how
     sqlite3.register_adapter(_kind, int if _kind is bool else attrgetter("_value_"))
 
 
-class StoreError(Exception):
-    """The file is not one we may use: locked, damaged, or of another version."""
+class Driver:
+    """One SQLite file. Batches are committed on one thread, read on others."""
 
+    shared = False  # the lock file keeps every other writer out
 
-class Store:
-    """One SQLite file. Decisions are committed in batches; answers are read beside them."""
-
-    def __init__(
-        self,
-        path: Path,
-        clock: Clock,
-        terms: Terms,
-        points: FailPoints | None = None,
-        patience_s: float = 0.3,
-    ) -> None:
-        self._path = path
-        self._clock = clock
-        self._terms = terms
-        self._points = points or FailPoints()
-        self.owner = new_id()
+    def __init__(self, url: str) -> None:
+        self._path = path_of(url)
         self._queries = queries(_place)
         self._inserts, self._updates = _statements(self._queries)
         self._builders: dict[tuple[str, type[Any]], Builder] = {}
         self._db: sqlite3.Connection | None = None
         self._lock: IO[bytes] | None = None
-        self._writer = Writer(self._commit, patience_s)
+        self._position = 0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
         self._local = threading.local()
         self._open_readers: list[sqlite3.Connection] = []
-        self._position = 0
-        self._moved = asyncio.Event()
-        self._soonest: list[int] = []
-        self.due: list[Callable[[int], None]] = []  # told when a job is due, business ms
-        self.batches: list[Callable[[int], None]] = []  # told the size of each batch
-        self.healthy = True
 
     # -- life -----------------------------------------------------------------------------
 
-    async def start(self) -> None:
-        """Open and check the file. Raises StoreError where it must not be used."""
-        await self._writer.on_thread(self._open)
-        self._writer.committed.append(self._announce)
-        self._writer.start()
+    async def open(self, owner: str, clock: Clock, moved: Callable[[int], None]) -> int:
+        loop = asyncio.get_running_loop()
+        self._position = await loop.run_in_executor(self._thread, self._open, owner, clock)
+        return self._position
 
-    async def stop(self) -> None:
-        await self._writer.stop()
+    async def close(self) -> None:
+        self._thread.shutdown(wait=True)
         self._readers.shutdown(wait=True)
         while self._open_readers:
             self._open_readers.pop().close()
@@ -103,7 +89,7 @@ class Store:
         if self._lock is not None:
             self._lock.close()
 
-    def _open(self) -> None:
+    def _open(self, owner: str, clock: Clock) -> int:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(self._path)
         if not self._path.exists():
@@ -111,221 +97,125 @@ class Store:
         try:
             db = connect(self._path)
             if version(db) != schema.VERSION:
-                raise StoreError(
-                    f"{self._path} has schema {version(db)}, this program needs {schema.VERSION}: "
-                    "run `turnback migrate`"
-                )
+                raise StoreError(f"{self._path}: {schema.strange(version(db))}")
             if db.execute("PRAGMA quick_check").fetchone()[0] != "ok":
                 raise StoreError(f"{self._path} is damaged: restore it from a backup")
             left = self._queries["expire_leases"]
             db.execute("BEGIN IMMEDIATE")
-            db.execute(left.text, {"owner": self.owner, "now": self._clock.machine_ms()})
+            db.execute(left.text, {"owner": owner, "now": clock.machine_ms()})
             db.execute("COMMIT")
-            newest = self._queries["newest_position"]
-            self._position = db.execute(newest.text).fetchone()[0]
+            newest: int = db.execute(self._queries["newest_position"].text).fetchone()[0]
         except sqlite3.DatabaseError as error:
             raise StoreError(f"{self._path} cannot be used: {error}") from error
         self._db = db
-
-    @property
-    def waiting(self) -> int:
-        """Intake commands that wait for a commit."""
-        return self._writer.waiting
+        return newest
 
     # -- writing --------------------------------------------------------------------------
 
-    async def run(self, command: Command) -> Any:
-        """Decide and commit; the commit goes on if the caller is cancelled."""
-        return await self._writer.submit(command)
+    async def transact(self, begin: Begin) -> tuple[Done, int]:
+        loop = asyncio.get_running_loop()
+        done = await loop.run_in_executor(self._thread, self._transact, begin)
+        return done, self._position
 
-    def env(self) -> Env:
-        return Env(self._clock.now(), self._clock.machine_ms(), new_id, self.owner)
-
-    def _commit(self, commands: list[Command]) -> list[Outcome]:
-        """On the writing thread: one transaction, or one by one if that fails."""
+    def _transact(self, begin: Begin) -> Done:
+        db = self._db
+        if db is None:
+            raise Unavailable("the store is not open")
         try:
-            results = self._transaction(commands)
-            self.healthy = True
-            return [(True, result) for result in results]
-        except sqlite3.OperationalError as error:  # disk full, locked, unreadable
-            self.healthy = False
-            return [(False, Unavailable(type(error).__name__)) for _ in commands]
-        except Exception as error:
-            if len(commands) == 1:
-                return [(False, error)]
-        return [outcome for command in commands for outcome in self._commit([command])]
-
-    def _transaction(self, commands: list[Command]) -> list[Any]:
-        db, env = self._connection(), self.env()
-        db.execute("BEGIN IMMEDIATE")
-        try:
-            book = Book()
-            steps = plan(book, [c.wants() for c in commands], env.now, env.machine_ms)
-            self._load(db, steps)
-            results = [decide(book, command, env, self._terms) for command in commands]
-            self._write(db, book)
-            for command in commands:
-                self._points.hit(f"before_commit:{type(command).__name__}")
+            db.execute("BEGIN IMMEDIATE")
+            done = self._carried_out(db, begin)
+            begin.before_commit()
             db.execute("COMMIT")
-        except BaseException:
+        except BaseException as error:
             if db.in_transaction:
                 db.execute("ROLLBACK")
+            if isinstance(error, sqlite3.OperationalError):  # disk full, locked, unreadable
+                raise Unavailable(type(error).__name__) from error
             raise
-        for command in commands:
-            self._points.hit(f"after_commit:{type(command).__name__}")
-        self._note(book, len(commands))
-        return results
+        self._position += done.events
+        return done
 
-    def _load(self, db: sqlite3.Connection, steps: Any) -> None:
-        try:
-            name, params, kind = next(steps)
-            while True:
-                rows = self._select(db, self._queries[name], params, kind)
-                name, params, kind = steps.send(rows)
-        except StopIteration:
-            return
+    def _carried_out(self, db: sqlite3.Connection, begin: Begin) -> Done:
+        steps = begin.steps()
+        answer: Sequence[Any] = ()
+        step = next(steps)
+        while True:
+            answer = self._read(db, step) if isinstance(step, Read) else self._write(db, step)
+            try:
+                step = steps.send(answer)
+            except StopIteration as end:
+                done: Done = end.value
+                return done
 
-    def _select(
-        self, db: sqlite3.Connection, query: Query, params: dict[str, Any], kind: type[T]
-    ) -> list[T]:
-        for name in LISTED:
-            if name in params:
-                params = params | {name: orjson.dumps(params[name]).decode()}
-        cursor = db.execute(query.text, params)
+    def _read(self, db: sqlite3.Connection, step: Read) -> list[Any]:
+        query = self._queries[step.query]
+        cursor = db.execute(query.text, _bound(step.params))
         rows = cursor.fetchall()
         if not rows:
             return []
-        build = self._builders.get((query.name, kind))
+        build = self._builders.get((query.name, step.kind))
         if build is None:
             names = [column[0] for column in cursor.description]
-            build = self._builders[query.name, kind] = builder(kind, names)
+            build = self._builders[query.name, step.kind] = builder(step.kind, names)
         return list(map(build, rows))
 
-    def _write(self, db: sqlite3.Connection, book: Book) -> None:
-        changes = {kind: (fresh, known) for kind, fresh, known in book.changes()}
-        for kind, _, _ in TABLES:
-            fresh, known = changes.get(kind, ((), ()))
-            # updates first: what is closed makes room for what is opened
-            if known:
-                text, values = self._updates[kind]
-                done = db.executemany(text, map(values, known)).rowcount
-                if done != len(known):
-                    raise RuntimeError(f"{kind.__name__}: {done} of {len(known)} rows updated")
-            if fresh:
-                text, values = self._inserts[kind]
-                db.executemany(text, map(values, fresh))
-
-    def _note(self, book: Book, size: int) -> None:
-        """What listeners on the event loop are told after the commit."""
-        for kind, fresh, known in book.changes():
-            if kind is EventRow:
-                self._position += len(fresh)
-            elif kind is Job:
-                due = [j.due_at for j in (*fresh, *known) if j.state is JobState.WAIT]
-                self._soonest += due
-        for listener in self.batches:
-            listener(size)
-
-    def _announce(self) -> None:
-        if self._soonest:
-            soonest, self._soonest = min(self._soonest), []
-            for listener in self.due:
-                listener(soonest)
-        moved, self._moved = self._moved, asyncio.Event()
-        moved.set()
-
-    def _connection(self) -> sqlite3.Connection:
-        if self._db is None:
-            raise Unavailable("the store is not open")
-        return self._db
+    def _write(self, db: sqlite3.Connection, change: Change) -> tuple[()]:
+        text, values = (self._updates if change.known else self._inserts)[change.kind]
+        done = db.executemany(text, map(values, change.rows)).rowcount
+        if change.known and done != len(change.rows):
+            raise RuntimeError(f"{change.kind.__name__}: {done} of {len(change.rows)} updated")
+        return ()
 
     # -- reading --------------------------------------------------------------------------
 
-    async def rows(self, kind: type[T], name: str, **params: Any) -> list[T]:
-        """The rows of a named query, as records."""
-        return await self._read(lambda db: self._select(db, self._queries[name], params, kind))
+    async def fetch(self, query: str, params: Mapping[str, Any]) -> Table:
+        text = self._queries[query].text
 
-    async def table(self, name: str, **params: Any) -> list[dict[str, Any]]:
-        """The rows of a named query, as they are."""
-        text = self._queries[name].text
-        return await self._read(lambda db: _dicts(db.execute(text, params)))
-
-    async def events(
-        self,
-        tenant: str,
-        *,
-        interception: str = "",
-        merchant: str = "",
-        after: int = 0,
-        limit: int = 100,
-    ) -> list[tuple[int, EventRow]]:
-        """Events after a position, oldest first, each with its own."""
-        name = "events_of_tenant"
-        if interception:
-            name = "events_of_interception"
-        elif merchant:
-            name = "events_of_merchant"
-        params = {
-            "tenant": tenant,
-            "interception": interception,
-            "merchant": merchant,
-            "after": after,
-            "limit": limit,
-        }
-
-        def read(db: sqlite3.Connection) -> list[tuple[int, EventRow]]:
-            cursor = db.execute(self._queries[name].text, params)
-            names = [column[0] for column in cursor.description]
-            build, at = builder(EventRow, names), names.index("position")
-            return [(row[at], build(row)) for row in cursor.fetchall()]
-
-        return await self._read(read)
-
-    async def changed(self, after: int, timeout_s: float) -> int:
-        """Wait until an event lies after the position, or for so long. The newest position."""
-        loop = asyncio.get_running_loop()
-        end = loop.time() + timeout_s
-        while self._position <= after and (left := end - loop.time()) > 0:
-            moved = self._moved
-            try:
-                await asyncio.wait_for(moved.wait(), left)
-            except TimeoutError:
-                break
-        return self._position
-
-    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """One read transaction on a query-only connection: the audit's way in."""
-
-        def inside(db: sqlite3.Connection) -> T:
-            db.execute("BEGIN")
-            try:
-                return work(db)
-            finally:
-                db.execute("COMMIT")
-
-        return await self._read(inside)
-
-    async def audit(self) -> list[Finding]:
-        """The rules that do not hold now, all seen at one moment."""
-        moment = Moment(
-            now=self._clock.now(),
-            machine_ms=self._clock.machine_ms(),
-            four_eyes_above_minor=self._terms.policy.four_eyes_above_minor,
-        )
-        return await self.read(partial(audit, at=moment))
-
-    async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        def run() -> T:
+        def read() -> Table:
             db = getattr(self._local, "db", None)
             if db is None:
                 db = self._local.db = connect(self._path, query_only=True)
                 self._open_readers.append(db)
-            try:
-                return work(db)
-            except sqlite3.OperationalError as error:
-                raise Unavailable(type(error).__name__) from error
+            cursor = db.execute(text, _bound(params))
+            return Table([column[0] for column in cursor.description], cursor.fetchall())
 
-        return await asyncio.get_running_loop().run_in_executor(self._readers, run)
+        return await self._reading(read)
+
+    async def audit(self, at: Moment) -> list[Finding]:
+        def read() -> list[Finding]:
+            with closing(
+                sqlite3.connect(f"{self._path.resolve().as_uri()}?mode=ro", uri=True)
+            ) as db:
+                db.isolation_level = None
+                db.execute("PRAGMA busy_timeout = 2000")
+                db.execute("BEGIN")
+                return audit(db, at)
+
+        return await self._reading(read)
+
+    async def _reading(self, read: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._readers, read)
+        except sqlite3.OperationalError as error:
+            raise Unavailable(type(error).__name__) from error
+
+    async def migrate(self) -> int:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, migrate, self._path)
+
+
+def audit(db: sqlite3.Connection, at: Moment) -> list[Finding]:
+    """The rules that do not hold. The caller has begun a read transaction."""
+    parameters = at.parameters()
+    findings = []
+    for rule in RULES:
+        rows = db.execute(first(rule.sql or GUARDS), parameters).fetchall()
+        if rows:
+            findings.append(finding(rule, rows))
+    return findings
+
+
+def path_of(url: str) -> Path:
+    return Path(url.removeprefix("sqlite:///"))
 
 
 def _lock(path: Path) -> IO[bytes]:
@@ -354,25 +244,25 @@ def version(db: sqlite3.Connection) -> int:
 
 
 def migrate(path: Path) -> int:
-    """Bring a file to this program's schema. One transaction: it is done, or it is not."""
+    """Bring a file to this program's schema, a version at a time. Each is one transaction: it is
+    done, or it is not."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    db = connect(path)
     try:
-        found = version(db)
-        if found not in (0, schema.VERSION):
-            raise StoreError(f"{path} has schema {found}, newer than this program knows")
-        if found == 0:
-            db.execute("BEGIN IMMEDIATE")
-            for statement in (*schema.statements(DIALECT), *_append_only()):
-                db.execute(statement)
-            db.executemany("INSERT INTO edge VALUES (?, ?, ?)", [tuple(e) for e in edges()])
-            db.execute(f"PRAGMA user_version = {schema.VERSION:d}")
-            db.execute("COMMIT")
-        return schema.VERSION
+        with closing(connect(path)) as db:
+            while (found := version(db)) != schema.VERSION:
+                if found > schema.VERSION:
+                    raise StoreError(f"{path}: {schema.strange(found)}")
+                db.execute("BEGIN IMMEDIATE")
+                if version(db) == found:
+                    for statement in schema.steps(found, DIALECT, _append_only()):
+                        db.execute(statement)
+                    if found == 0:
+                        db.executemany("INSERT INTO edge VALUES (?, ?, ?)", [*edges()])
+                    db.execute(f"PRAGMA user_version = {schema.after(found):d}")
+                db.execute("COMMIT")
     except sqlite3.DatabaseError as error:
         raise StoreError(f"{path} cannot be migrated: {error}") from error
-    finally:
-        db.close()
+    return schema.VERSION
 
 
 def _append_only() -> list[str]:
@@ -389,7 +279,13 @@ def _place(name: str) -> str:
     return f"SELECT value FROM json_each(:{name})" if name in LISTED else f":{name}"
 
 
-LISTED = ("keys", "kinds", "busy")
+def _bound(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: orjson.dumps(value).decode() if name in LISTED else value
+        for name, value in params.items()
+    }
+
+
 Bound = tuple[str, Callable[[Any], Sequence[Any]]]
 
 
@@ -406,8 +302,3 @@ def _statements(
             update = named[f"update_{table}"]
             updates[kind] = update.positional, update.values()
     return inserts, updates
-
-
-def _dicts(cursor: sqlite3.Cursor) -> list[dict[str, Any]]:
-    names = [column[0] for column in cursor.description]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

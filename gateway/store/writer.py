@@ -7,8 +7,7 @@ tenants. A command, once in a batch, runs to its commit whatever becomes of its 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +23,10 @@ class Unavailable(Exception):
 
 class Overloaded(Unavailable):
     """Shed for load; the store itself is well."""
+
+
+class Contended(Unavailable):
+    """Other writers were in the way too often; the store itself is well."""
 
 
 @dataclass(slots=True)
@@ -79,21 +82,19 @@ class Lanes:
 
 
 Outcome = tuple[bool, Any]  # (decided, result) or (failed, error)
-Commit = Callable[[list[Command]], list[Outcome]]
+Commit = Callable[[list[Command]], Awaitable[list[Outcome]]]
 
 
 class Writer:
-    """One thread that commits, and the task that feeds it."""
+    """The task that makes batches and has them committed, one after the other."""
 
     def __init__(self, commit: Commit, patience_s: float, linger_s: float = 0.001) -> None:
         self._commit = commit
         self._linger_s = linger_s
         self._lanes = Lanes(patience_s=patience_s)
         self._wake = asyncio.Event()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
         self._task: asyncio.Task[None] | None = None
         self._open = False
-        self.committed: list[Callable[[], None]] = []
 
     def start(self) -> None:
         self._open = True
@@ -102,10 +103,6 @@ class Writer:
     @property
     def waiting(self) -> int:
         return self._lanes.waiting
-
-    async def on_thread(self, work: Callable[..., Any], *args: Any) -> Any:
-        """Run a piece of work on the writing thread, between two commits."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
 
     async def submit(self, command: Command) -> Any:
         """Decide and commit one command. The caller's cancellation does not stop a commit."""
@@ -122,10 +119,8 @@ class Writer:
         self._wake.set()
         if self._task is not None:
             await self._task
-        self._thread.shutdown(wait=True)
 
     async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
         last = 0
         while self._open or self._lanes:
             if not self._lanes:
@@ -138,11 +133,7 @@ class Writer:
             last = len(batch)
             if not batch:
                 continue
-            commands = [pending.command for pending in batch]
-            outcomes = await loop.run_in_executor(self._thread, self._commit, commands)
-            _answer(batch, outcomes)
-            for listener in self.committed:
-                listener()
+            _answer(batch, await self._commit([pending.command for pending in batch]))
 
 
 def _answer(batch: Iterable[Pending], outcomes: Iterable[Outcome]) -> None:

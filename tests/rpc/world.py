@@ -32,7 +32,7 @@ from gateway.pb.turnback.v1 import wallet_service_pb2 as wallets
 from gateway.rpc import errors
 from gateway.rpc.auth import role_of
 from gateway.rpc.server import FILES
-from gateway.store.sqlite import migrate
+from gateway.store.store import driver
 from simulator.outcomes import Scenario
 from simulator.running import Settings as SimulatorSettings
 from simulator.running import running
@@ -223,7 +223,7 @@ def settings(carriers: str, store: Path, **changes: Mapping[str, Any]) -> Settin
 @asynccontextmanager
 async def serving(given: Settings) -> AsyncIterator[tuple[Gateway, str]]:
     """A gateway, and the address it answers at."""
-    migrate(given.store.path)
+    await driver(given.store.url.get_secret_value()).migrate()
     gateway = Gateway(given)
     started = await gateway.start()
     try:

@@ -1,0 +1,77 @@
+"""What the store asks of a database engine: two implementations, SQLite and PostgreSQL.
+
+StoreError     the database is not one we may use
+Unavailable    it cannot be used now (in writer.py)
+Conflict       another writer was in the way: the batch has been rolled back, try it again
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from gateway.clock import Clock
+from gateway.store.audit import Finding, Moment
+from gateway.store.batch import Done, Steps
+
+
+class StoreError(Exception):
+    """The store is not one we may use: locked, damaged, or of another version."""
+
+
+class Conflict(Exception):
+    """Another writer was in the way, and nothing was written. `final` is what it comes to where
+    that does not end."""
+
+    def __init__(self, final: Exception) -> None:
+        super().__init__(type(final).__name__)
+        self.final = final
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows as they are, and the names of their columns."""
+
+    names: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """What a transaction does: the steps, begun once the driver knows the time, and what is to
+    happen right before the commit."""
+
+    steps: Callable[[], Steps]
+    before_commit: Callable[[], None]
+
+
+class Driver(Protocol):
+    """One database. Everything but `open`, `transact` and `close` works without a gateway."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether other writers may be at it at the same time."""
+        ...
+
+    async def open(self, owner: str, clock: Clock, moved: Callable[[int], None]) -> int:
+        """Make ready to write as `owner`. The newest position; `moved` is told of later ones
+        that other writers bring. Raises StoreError where the store must not be used."""
+        ...
+
+    async def close(self) -> None: ...
+
+    async def transact(self, begin: Begin) -> tuple[Done, int]:
+        """One transaction, and the newest position after it. Raises Conflict, Unavailable, or
+        what a decision or a constraint raised; nothing is written then."""
+        ...
+
+    async def fetch(self, query: str, params: Mapping[str, Any]) -> Table:
+        """The rows of a named query. Raises Unavailable."""
+        ...
+
+    async def audit(self, at: Moment) -> list[Finding]:
+        """The rules that do not hold, all seen at one moment. Raises Unavailable."""
+        ...
+
+    async def migrate(self) -> int:
+        """Bring the store to this program's schema. Raises StoreError."""
+        ...

@@ -1,0 +1,435 @@
+"""PostgreSQL: one connection that writes, a few that read, one that listens; several replicas.
+
+Every statement of a batch is over whole sets. Rows are locked in key order before they are read,
+so a decision sees what it changes as it stands. No statement is ever cancelled: the server's own
+time-outs end what hangs, and a connection that is given up is closed, which undoes its transaction.
+
+Each replica counts its batches in a row of its own, inside them. Where the answer to a COMMIT is
+lost, reading that row under a lock says whether the batch took place, whichever server is asked.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeAlias, TypeVar
+
+import asyncpg
+from asyncpg.connect_utils import SessionAttribute
+
+from gateway.clock import Clock
+from gateway.domain.interception import EventRow, edges
+from gateway.store import schema, sets
+from gateway.store.audit import RULES, Finding, Moment, finding, first
+from gateway.store.batch import Change, Done
+from gateway.store.driver import Begin, Conflict, StoreError, Table
+from gateway.store.loading import Read, Stale
+from gateway.store.rows import TABLE_OF, Builder, builder
+from gateway.store.writer import Contended, Unavailable
+
+OLDEST = 13  # major version
+READERS = 4
+CONNECT_S = 5.0
+TRANSACTION_S = 20.0  # above all of the server's time-outs: then the connection is given up
+RESOLVE_S = 30.0  # how long it is asked whether a commit took place
+PAUSE_S = 0.25
+CACHED = 400  # prepared statements of a connection: all there are
+POLL_S = 1.0  # for events of other replicas, beside the notification
+DEAD_MS = 86_400_000  # a replica that has written nothing for a day is forgotten
+CHANNEL = "turnback"
+SESSION = {
+    "application_name": "turnback",
+    "lock_timeout": "4s",
+    "statement_timeout": "10s",
+    "idle_in_transaction_session_timeout": "3s",  # a replica that stands still lets go of its rows
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+    "TimeZone": "UTC",
+}
+READING = {"default_transaction_read_only": "on", "plan_cache_mode": "force_custom_plan"}
+WRITING = {"default_transaction_isolation": "read committed"}
+
+BUSY = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
+LOST = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # shut down, or ended by an operator
+    asyncpg.IdleInTransactionSessionTimeoutError,
+)
+FULL = (
+    asyncpg.InsufficientResourcesError,
+    asyncpg.PostgresSystemError,
+    asyncpg.InternalServerError,
+)
+READ_ONLY = (asyncpg.ReadOnlySQLTransactionError,)  # it has become a standby
+T = TypeVar("T")
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+
+class Driver:
+    """One PostgreSQL database."""
+
+    shared = True
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._statements = sets.Statements()
+        self._builders: dict[tuple[str, type[Any]], Builder] = {}
+        self._owner = ""
+        self._clock: Clock | None = None
+        self._moved: Callable[[int], None] = lambda _: None
+        self._db: Connection | None = None
+        self._batch = 0  # of this replica, the last that was committed
+        self._position = 0
+        self._readers: asyncpg.Pool[asyncpg.Record] | None = None
+        self._listener: asyncio.Task[None] | None = None
+
+    # -- life -----------------------------------------------------------------------------
+
+    async def open(self, owner: str, clock: Clock, moved: Callable[[int], None]) -> int:
+        self._owner, self._clock, self._moved = owner, clock, moved
+        try:
+            db = await self._connected()
+            await self._check(db)
+            self._position = await db.fetchval(self._statements.reading("newest_position").text)
+        except Unavailable as error:
+            raise StoreError(f"the database cannot be reached: {error}") from None
+        except asyncpg.PostgresError as error:
+            raise StoreError(f"the database cannot be used: {type(error).__name__}") from error
+        self._listener = asyncio.create_task(self._listen(), name="store-listener")
+        return self._position
+
+    async def close(self) -> None:
+        if self._listener is not None:
+            self._listener.cancel()
+            await asyncio.gather(self._listener, return_exceptions=True)
+        if self._readers is not None:
+            self._readers.terminate()
+            self._readers = None
+        if self._db is not None:
+            await self._leave(self._db)
+            self._db = None
+
+    async def _leave(self, db: Connection) -> None:
+        try:
+            await db.execute("DELETE FROM replica WHERE id = $1", self._owner, timeout=CONNECT_S)
+            await db.close(timeout=CONNECT_S)
+        except (*LOST, asyncpg.PostgresError, TimeoutError):
+            db.terminate()
+
+    async def _check(self, db: Connection) -> None:
+        found = await _version(db)
+        if found != schema.VERSION:
+            raise StoreError(schema.strange(found))
+        if await db.fetchval("SHOW synchronous_commit") == "off":
+            raise StoreError(
+                "synchronous_commit is off: an acknowledged interception could be lost"
+            )
+
+    async def _connect(self, *, writes: bool) -> Connection:
+        """A new connection. Raises Unavailable."""
+        try:
+            db: Connection = await asyncpg.connect(
+                self._url,
+                timeout=CONNECT_S,
+                statement_cache_size=CACHED,
+                max_cached_statement_lifetime=0,
+                server_settings=SESSION | (WRITING if writes else READING),
+                target_session_attrs=SessionAttribute("read-write" if writes else "any"),
+            )
+            await _decoding(db)
+        except (*LOST, asyncpg.PostgresError, TimeoutError) as error:
+            raise Unavailable(type(error).__name__) from error
+        return db
+
+    async def _connected(self) -> Connection:
+        """The connection that writes, with a row for this replica's batches."""
+        if self._db is not None and not self._db.is_closed():
+            return self._db
+        db = await self._connect(writes=True)
+        try:
+            if await _version(db) == schema.VERSION:
+                self._batch = await db.fetchval(JOIN, self._owner) or 0
+                await db.execute(FORGET, DEAD_MS)
+        except (*LOST, asyncpg.PostgresError) as error:
+            db.terminate()
+            raise Unavailable(type(error).__name__) from error
+        self._db = db
+        return db
+
+    def _given_up(self) -> None:
+        if self._db is not None:
+            self._db.terminate()
+            self._db = None
+
+    # -- writing --------------------------------------------------------------------------
+
+    async def transact(self, begin: Begin) -> tuple[Done, int]:
+        db = await self._connected()
+        number = self._batch + 1
+        watch = asyncio.get_running_loop().call_later(TRANSACTION_S, db.terminate)
+        try:
+            done, position = await self._carried_out(db, begin, number)
+            begin.before_commit()
+            await self._committed(db, number)
+        except BaseException as error:
+            closed = db.is_closed()
+            await self._rolled_back(db)
+            said = _said(error, closed=closed)
+            if said is error:
+                raise
+            raise said from error
+        finally:
+            watch.cancel()
+        self._batch = number
+        self._position = max(self._position, position)
+        return done, self._position
+
+    async def _carried_out(self, db: Connection, begin: Begin, number: int) -> tuple[Done, int]:
+        await db.execute("BEGIN")
+        machine_ms = await db.fetchval(COUNT, self._owner, number)
+        if machine_ms is None:
+            raise asyncpg.InterfaceError("this replica's row has gone")
+        if self._clock is not None:
+            self._clock.anchor(machine_ms)
+        steps, position = begin.steps(), 0
+        step = next(steps)
+        while True:
+            if isinstance(step, Read):
+                answer = await self._read(db, step)
+            else:
+                position = max(position, await self._write(db, step))
+                answer = []
+            try:
+                step = steps.send(answer)
+            except StopIteration as end:
+                return end.value, position
+
+    async def _read(self, db: Connection, step: Read) -> list[Any]:
+        query = self._statements.reading(step.query)
+        records = await db.fetch(query.text, *query.values(step.params))
+        if not records:
+            return []
+        build = self._builders.get((step.query, step.kind))
+        if build is None:
+            names = list(records[0].keys())
+            build = self._builders[step.query, step.kind] = builder(step.kind, names)
+        return [build(tuple(record)) for record in records]
+
+    async def _write(self, db: Connection, change: Change) -> int:
+        """The newest position where events were written, else 0."""
+        rows = change.rows
+        if change.kind is EventRow:
+            values = self._statements.inserts[EventRow].arrays(rows)
+            records = await db.fetch(self._statements.events, *values)
+            newest = max(record[0] for record in records)
+            await db.execute("SELECT pg_notify($1, $2)", CHANNEL, str(newest))
+            return int(newest)
+        statements = self._statements.updates if change.known else self._statements.inserts
+        statement = statements[change.kind]
+        arrays = statement.arrays(sorted(rows, key=_id))  # every writer in the same order
+        done = int((await db.execute(statement.text, *arrays)).rsplit(" ", 1)[1])
+        if done != len(rows):
+            raise RuntimeError(f"{TABLE_OF[change.kind]}: {done} of {len(rows)} rows written")
+        return 0
+
+    async def _committed(self, db: Connection, number: int) -> None:
+        """COMMIT; where its answer is lost, find out what became of it."""
+        try:
+            await db.execute("COMMIT")
+        except LOST:
+            self._given_up()
+            if not await self._took_place(number):
+                raise
+
+    async def _took_place(self, number: int) -> bool:
+        """Whether a batch was committed. Reading the row waits for a transaction that still has
+        it. Raises Unavailable where nobody can tell: callers then repeat with the same id."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + RESOLVE_S
+        while True:
+            try:
+                db = await self._connect(writes=True)
+                try:
+                    found = await db.fetchval(COUNTED, self._owner)
+                finally:
+                    db.terminate()
+            except (Unavailable, *LOST, asyncpg.PostgresError) as error:
+                if loop.time() > end:
+                    raise Unavailable("nobody can tell whether it was committed") from error
+                await asyncio.sleep(PAUSE_S)
+            else:
+                return found is not None and found >= number
+
+    async def _rolled_back(self, db: Connection) -> None:
+        if db.is_closed():
+            self._given_up()
+            return
+        try:
+            await db.execute("ROLLBACK")
+        except (*LOST, asyncpg.PostgresError):
+            self._given_up()
+
+    # -- reading --------------------------------------------------------------------------
+
+    async def fetch(self, query: str, params: Mapping[str, Any]) -> Table:
+        reading = self._statements.reading(query)
+        values = reading.values(params)
+
+        async def read(db: Any) -> Table:
+            records = await db.fetch(reading.text, *values)
+            return Table(list(records[0].keys()) if records else (), records)
+
+        return await self._reading(read)
+
+    async def audit(self, at: Moment) -> list[Finding]:
+        async def read(db: Any) -> list[Finding]:
+            async with db.transaction(isolation="repeatable_read", readonly=True):
+                return await audit(db, at)
+
+        return await self._reading(read)
+
+    async def _reading(self, read: Callable[[Any], Awaitable[T]]) -> T:
+        """Run it on a reading connection; once more on a new one where that had gone stale."""
+        for again in (True, False):
+            try:
+                if self._readers is None:
+                    self._readers = await self._pool()
+                async with self._readers.acquire(timeout=CONNECT_S) as db:
+                    found: T = await read(db)
+                    return found
+            except (*LOST, *BUSY, TimeoutError, asyncpg.QueryCanceledError) as error:
+                if not again:
+                    raise Unavailable(type(error).__name__) from error
+        raise Unavailable("not reached")
+
+    async def _pool(self) -> "asyncpg.Pool[asyncpg.Record]":
+        return await asyncpg.create_pool(
+            self._url,
+            min_size=0,
+            max_size=READERS,
+            timeout=CONNECT_S,
+            init=_decoding,
+            reset=_kept,
+            statement_cache_size=CACHED,
+            server_settings={**SESSION, **READING},
+        )
+
+    # -- other replicas -------------------------------------------------------------------
+
+    async def _listen(self) -> None:
+        """Tell of events that others committed: at once by a notification, else soon."""
+        while True:
+            try:
+                await self._told()
+            except (Unavailable, *LOST, asyncpg.PostgresError):
+                await asyncio.sleep(PAUSE_S)
+
+    async def _told(self) -> None:
+        db = await self._connect(writes=False)
+        try:
+            await db.add_listener(CHANNEL, lambda *said: self._moved(int(said[-1])))
+            text = self._statements.reading("newest_position").text
+            while True:
+                self._moved(await db.fetchval(text))
+                await asyncio.sleep(POLL_S)
+        finally:
+            db.terminate()
+
+    # -- the schema -----------------------------------------------------------------------
+
+    async def migrate(self) -> int:
+        """A version at a time, each in one transaction: it is done, or it is not."""
+        try:
+            db = await self._connect(writes=True)
+        except Unavailable as error:
+            raise StoreError(f"the database cannot be reached: {error}") from None
+        try:
+            await db.execute("SET statement_timeout = 0; SET lock_timeout = '60s'")
+            major = db.get_server_version().major
+            if major < OLDEST:
+                raise StoreError(f"PostgreSQL {major} is too old: {OLDEST} or newer is needed")
+            while (found := await _version(db)) != schema.VERSION:
+                if found > schema.VERSION:
+                    raise StoreError(schema.strange(found))
+                await _step(db, found)
+        except (*LOST, asyncpg.PostgresError) as error:
+            said = str(error).splitlines()[0]
+            raise StoreError(f"the database cannot be migrated: {said}") from error
+        finally:
+            db.terminate()
+        return schema.VERSION
+
+
+async def audit(db: Any, at: Moment) -> list[Finding]:
+    """The rules that do not hold. The caller has begun a transaction that sees one moment."""
+    parameters = at.parameters()
+    findings = []
+    await db.execute("SET LOCAL statement_timeout = '120s'")
+    for rule in RULES:
+        query = sets.written(first(rule.sql or sets.GUARDS))
+        rows = await db.fetch(query.text, *query.values(parameters))
+        if rows:
+            findings.append(finding(rule, rows))
+    return findings
+
+
+NOW_MS = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+JOIN = (
+    f"INSERT INTO replica (id, batch, seen_at) VALUES ($1, 0, {NOW_MS}) "
+    "ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at RETURNING batch"
+)
+COUNT = f"UPDATE replica SET batch = $2, seen_at = {NOW_MS} WHERE id = $1 RETURNING seen_at"
+COUNTED = "SELECT batch FROM replica WHERE id = $1 FOR UPDATE"
+FORGET = f"DELETE FROM replica WHERE seen_at < {NOW_MS} - $1::bigint"
+
+
+async def _version(db: Connection) -> int:
+    if await db.fetchval("SELECT to_regclass('schema_version')") is None:
+        return 0
+    return await db.fetchval("SELECT version FROM schema_version") or 0
+
+
+async def _step(db: Connection, found: int) -> None:
+    """One version's step. Only one program migrates at a time."""
+    async with db.transaction():
+        await db.execute("SELECT pg_advisory_xact_lock(hashtext('turnback migrate'))")
+        if await _version(db) != found:
+            return
+        for statement in sets.statements(found):
+            await db.execute(statement)
+        if found == 0:
+            rows = [tuple(str(part) for part in edge) for edge in edges()]
+            await db.executemany("INSERT INTO edge VALUES ($1, $2, $3)", rows)
+        await db.execute("DELETE FROM schema_version")
+        await db.execute("INSERT INTO schema_version VALUES ($1)", schema.after(found))
+
+
+async def _decoding(db: Any) -> None:
+    """Sums of whole numbers are whole numbers, and come as such."""
+    await db.set_type_codec("numeric", schema="pg_catalog", encoder=str, decoder=int, format="text")
+
+
+async def _kept(_: Any) -> None:
+    """Readers leave nothing behind that a reset would have to clear."""
+
+
+def _id(row: Any) -> str:
+    key: str = row.id
+    return key
+
+
+def _said(error: BaseException, *, closed: bool) -> BaseException:
+    """What the store is told of a transaction that did not take place."""
+    if isinstance(error, Unavailable):
+        return error
+    if isinstance(error, asyncpg.UniqueViolationError):
+        return Conflict(error)  # somebody else has just written it: the next try sees that
+    if isinstance(error, (*BUSY, Stale, asyncpg.QueryCanceledError)):
+        return Conflict(Contended(type(error).__name__))
+    if isinstance(error, (*LOST, *READ_ONLY)) or closed:
+        return Conflict(Unavailable(type(error).__name__))
+    if isinstance(error, FULL):
+        return Unavailable(type(error).__name__)
+    return error

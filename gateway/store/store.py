@@ -1,0 +1,198 @@
+"""The store: decisions are committed in batches, answers are read beside them."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from gateway.clock import Clock, new_id
+from gateway.domain.command import Command, Env
+from gateway.domain.fees import Terms
+from gateway.domain.interception import EventRow
+from gateway.failpoints import FailPoints
+from gateway.store import postgres, sqlite
+from gateway.store.audit import Finding, Moment
+from gateway.store.batch import Done, decided
+from gateway.store.driver import Begin, Conflict, Driver, StoreError
+from gateway.store.rows import Builder, builder
+from gateway.store.writer import Outcome, Unavailable, Writer
+
+TRIES_MAX = 5  # at a batch that others are in the way of; then its commands go one by one
+PAUSE_S = 0.005  # after the first try; it doubles
+DRIVERS: Mapping[str, Callable[[str], Driver]] = {
+    "sqlite": sqlite.Driver,
+    "postgresql": postgres.Driver,
+    "postgres": postgres.Driver,
+}
+T = TypeVar("T")
+
+
+def driver(url: str) -> Driver:
+    """The database behind a URL. Raises StoreError where nothing reads such a URL."""
+    made = DRIVERS.get(urlsplit(url).scheme)
+    if made is None:
+        raise StoreError("only sqlite:///<path> and postgresql://… are offered")
+    return made(url)
+
+
+class Store:
+    """One database. Decisions of a batch run on one working snapshot, and are committed once."""
+
+    def __init__(
+        self,
+        database: Driver,
+        clock: Clock,
+        terms: Terms,
+        points: FailPoints | None = None,
+        patience_s: float = 0.3,
+        name: Callable[[], str] = new_id,
+    ) -> None:
+        self._driver = database
+        self._clock = clock
+        self._terms = terms
+        self._points = points or FailPoints()
+        self._name = name
+        self.owner = name()
+        self._builders: dict[tuple[str, type[Any]], Builder] = {}
+        self._writer = Writer(self._commit, patience_s)
+        self._position = 0
+        self._moved = asyncio.Event()
+        self.due: list[Callable[[int], None]] = []  # told when a job is due, business ms
+        self.batches: list[Callable[[int], None]] = []  # told the size of each batch
+        self.healthy = True
+
+    # -- life -----------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Open and check the database. Raises StoreError where it must not be used."""
+        self._position = await self._driver.open(self.owner, self._clock, self._heard)
+        self._writer.start()
+
+    async def stop(self) -> None:
+        await self._writer.stop()
+        await self._driver.close()
+
+    @property
+    def waiting(self) -> int:
+        """Intake commands that wait for a commit."""
+        return self._writer.waiting
+
+    # -- writing --------------------------------------------------------------------------
+
+    async def run(self, command: Command) -> Any:
+        """Decide and commit; the commit goes on if the caller is cancelled."""
+        return await self._writer.submit(command)
+
+    def env(self) -> Env:
+        return Env(self._clock.now(), self._clock.machine_ms(), self._name, self.owner)
+
+    async def _commit(self, commands: Sequence[Command]) -> list[Outcome]:
+        """One transaction for all; one for each where that fails."""
+        alone = len(commands) == 1
+        for attempt in range(TRIES_MAX):
+            try:
+                done = await self._transaction(commands)
+            except Conflict as error:
+                if attempt + 1 == TRIES_MAX and alone:
+                    return [(False, error.final)]
+                await asyncio.sleep(PAUSE_S * 2**attempt)
+            except Unavailable as error:
+                self.healthy = False
+                return [(False, error) for _ in commands]
+            except Exception as error:
+                if alone:
+                    return [(False, error)]
+                break
+            else:
+                return [(True, result) for result in done.results]
+        return [outcome for command in commands for outcome in await self._commit([command])]
+
+    async def _transaction(self, commands: Sequence[Command]) -> Done:
+        names = [type(command).__name__ for command in commands]
+
+        def before_commit() -> None:
+            for name in names:
+                self._points.hit(f"before_commit:{name}")
+
+        begin = Begin(
+            lambda: decided(commands, self.env(), self._terms, shared=self._driver.shared),
+            before_commit,
+        )
+        done, position = await self._driver.transact(begin)
+        for name in names:
+            self._points.hit(f"after_commit:{name}")
+        self.healthy = True
+        self._heard(position)
+        if done.due is not None:
+            for told in self.due:
+                told(done.due)
+        for listener in self.batches:
+            listener(len(commands))
+        return done
+
+    def _heard(self, position: int) -> None:
+        """Events up to the position are there to be read."""
+        if position > self._position:
+            self._position = position
+            moved, self._moved = self._moved, asyncio.Event()
+            moved.set()
+
+    # -- reading --------------------------------------------------------------------------
+
+    async def rows(self, kind: type[T], query: str, **params: Any) -> list[T]:
+        """The rows of a named query, as records."""
+        table = await self._driver.fetch(query, params)
+        if not table.rows:
+            return []
+        build = self._builders.get((query, kind))
+        if build is None:
+            build = self._builders[query, kind] = builder(kind, table.names)
+        return [build(row) for row in table.rows]
+
+    async def table(self, query: str, **params: Any) -> list[dict[str, Any]]:
+        """The rows of a named query, as they are."""
+        table = await self._driver.fetch(query, params)
+        return [dict(zip(table.names, row, strict=True)) for row in table.rows]
+
+    async def events(
+        self,
+        tenant: str,
+        *,
+        interception: str = "",
+        merchant: str = "",
+        after: int = 0,
+        limit: int = 100,
+    ) -> list[tuple[int, EventRow]]:
+        """Events after a position, oldest first, each with its own."""
+        query, of = "events_of_tenant", {}
+        if interception:
+            query, of = "events_of_interception", {"interception": interception}
+        elif merchant:
+            query, of = "events_of_merchant", {"merchant": merchant}
+        params = {"tenant": tenant, "after": after, "limit": limit, **of}
+        table = await self._driver.fetch(query, params)
+        if not table.rows:
+            return []
+        build, at = builder(EventRow, table.names), table.names.index("position")
+        return [(row[at], build(row)) for row in table.rows]
+
+    async def changed(self, after: int, timeout_s: float) -> int:
+        """Wait until an event lies after the position, or for so long. The newest position."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + timeout_s
+        while self._position <= after and (left := end - loop.time()) > 0:
+            moved = self._moved
+            try:
+                await asyncio.wait_for(moved.wait(), left)
+            except TimeoutError:
+                break
+        return self._position
+
+    async def audit(self) -> list[Finding]:
+        """The rules that do not hold now, all seen at one moment."""
+        moment = Moment(
+            now=self._clock.now(),
+            machine_ms=self._clock.machine_ms(),
+            four_eyes_above_minor=self._terms.policy.four_eyes_above_minor,
+        )
+        return await self._driver.audit(moment)
