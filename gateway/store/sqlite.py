@@ -30,6 +30,7 @@ DIALECT = {
     "position": "INTEGER PRIMARY KEY",  # events are never deleted: it only rises
 }
 READERS = 2
+MARKS = (0x5442_0001, 0x5442_0002)
 PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",  # an acknowledged Create survives the loss of power
@@ -66,6 +67,7 @@ class Driver:
         self._db: sqlite3.Connection | None = None
         self._lock: IO[bytes] | None = None
         self._position = 0
+        self._refused = False  # the last commit failed: the disk was full, or worse
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
         self._local = threading.local()
@@ -123,13 +125,18 @@ class Driver:
             raise Unavailable("the store is not open")
         try:
             db.execute("BEGIN IMMEDIATE")
+            before = db.total_changes
             done = self._carried_out(db, begin)
+            if self._refused and db.total_changes == before:
+                _mark(db)  # a commit of nothing would succeed on a full disk
             begin.before_commit()
             db.execute("COMMIT")
+            self._refused = False
         except BaseException as error:
             if db.in_transaction:
                 db.execute("ROLLBACK")
             if isinstance(error, sqlite3.OperationalError):  # disk full, locked, unreadable
+                self._refused = True
                 raise Unavailable(type(error).__name__) from error
             raise
         self._position += done.events
@@ -216,6 +223,12 @@ def audit(db: sqlite3.Connection, at: Moment) -> list[Finding]:
 
 def path_of(url: str) -> Path:
     return Path(url.removeprefix("sqlite:///"))
+
+
+def _mark(db: sqlite3.Connection) -> None:
+    """Write something that means nothing: another number of two into the file's header."""
+    (number,) = db.execute("PRAGMA application_id").fetchone()
+    db.execute(f"PRAGMA application_id = {MARKS[number == MARKS[0]]}")
 
 
 def _lock(path: Path) -> IO[bytes]:
