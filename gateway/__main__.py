@@ -95,7 +95,7 @@ class Gateway:
         await self.store.start()
         await self._check_lanes()
         push, stop_push = await _listen("push", self.pushes.app(), self.settings.push)
-        metrics, stop_metrics = await _listen("metrics", self._health_app(), self.settings.metrics)
+        metrics, stop_metrics = await _listen("metrics", self.health_app(), self.settings.metrics)
         self._stops += [stop_push, stop_metrics]
         await self.runner.start()
         try:
@@ -141,7 +141,7 @@ class Gateway:
                 for channel, account in gone
             )
 
-    def _health_app(self) -> web.Application:
+    def health_app(self) -> web.Application:
         async def metrics(_: web.Request) -> web.Response:
             body = await self.metrics.render()
             return web.Response(body=body, content_type="text/plain", charset="utf-8")
