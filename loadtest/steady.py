@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import aiohttp
 import grpc
 import grpc.aio
 from google.protobuf.message import Message
@@ -41,6 +42,8 @@ def options() -> tuple[tuple[str, str | int], ...]:
         *wire.OPTIONS,
         ("grpc.service_config", SERVICE_CONFIG.read_text("utf-8")),
         ("grpc.service_config_disable_resolution", 1),  # ours, whatever the name service says
+        ("grpc.initial_reconnect_backoff_ms", 200),  # one that is back is soon used again
+        ("grpc.max_reconnect_backoff_ms", 1_000),
     )
 
 
@@ -111,6 +114,15 @@ class Steady:
                 self._news.clear()
                 await self._news.wait()
 
+    async def reaches(self, metrics: Sequence[str]) -> None:
+        """Until each of the gateways, named by the addresses of their metrics, has had calls from
+        now on: only then may the next one leave. Raises TimeoutError if one never has."""
+        async with aiohttp.ClientSession() as session, asyncio.timeout(WAIT_S):
+            for address in metrics:
+                wanted = await _calls(session, address) + self._callers
+                while await _calls(session, address) < wanted:
+                    await self.more(1)
+
     async def _call_on(self) -> None:
         turn = 0
         while self._going:
@@ -176,6 +188,14 @@ class Steady:
             if not told[key] or told[key] != list(range(1, len(told[key]) + 1))
         ]
         return found
+
+
+async def _calls(session: aiohttp.ClientSession, metrics: str) -> float:
+    """How many calls a gateway has answered well."""
+    async with session.get(f"{metrics}/metrics") as answer:
+        lines = (await answer.text()).splitlines()
+    told = [line for line in lines if line.startswith("turnback_rpc_total{") and '"OK"' in line]
+    return sum(float(line.rsplit(" ", 1)[1]) for line in told)
 
 
 async def _all(client: Client) -> AsyncIterator[pb.Interception]:
