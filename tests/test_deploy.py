@@ -293,7 +293,7 @@ def test_the_ports_are_those_of_the_settings(deployed: Settings) -> None:
         assert inner <= exposed
 
 
-def test_every_probe_asks_for_what_the_gateway_answers(tmp_path: Path) -> None:
+async def test_every_probe_asks_for_what_the_gateway_answers(tmp_path: Path) -> None:
     gateway = Gateway(some_settings("http://127.0.0.1:1", tmp_path / "none.db"))
     routes = gateway.health_app().router.routes()
     answered = {route.resource.canonical for route in routes if route.resource is not None}
