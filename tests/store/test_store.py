@@ -318,6 +318,13 @@ async def test_a_change_is_told_to_every_replica(made: Engine) -> None:
         assert await waiting > before
 
 
+async def test_replicas_count_each_other(made: Engine) -> None:
+    async with replicas(made, at()) as stores, asyncio.timeout(10):
+        for store in stores:
+            while store.replicas != len(stores):
+                await store.changed(2**62, 0.05)
+
+
 # -- leases and failures ----------------------------------------------------------------------
 
 
