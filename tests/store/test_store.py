@@ -12,12 +12,14 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 from gateway.clock import Clock, new_id
-from gateway.domain.carrier import Answer, Delivery, Milestone, Scan, Status, Verdict
+from gateway.domain.carrier import Answer, Delivery, Milestone, Reason, Scan, Status, Verdict
 from gateway.domain.create import Created, CreateInterception
 from gateway.domain.due import LeaseDue
+from gateway.domain.fees import DAY_MS
 from gateway.domain.interception import Inbox, InboxStatus, Interception, Job, JobKind
 from gateway.domain.leasing import LEASE_MS
 from gateway.domain.merchant import TopUp
@@ -27,6 +29,7 @@ from gateway.domain.quote import MakeQuote
 from gateway.domain.refusal import Refusal, Refusals, Why
 from gateway.domain.register import RegisterParcel
 from gateway.domain.reply import Finish
+from gateway.store import sets
 from gateway.store.rows import TABLES
 from gateway.store.store import Store, driver
 from tests.engines import ENGINES, Engine, copied, engine
@@ -133,8 +136,8 @@ async def test_one_history_makes_one_ledger_in_sqlite_and_postgres(tmp_path: Pat
 
 @pytest.mark.parametrize("run", range(5))
 async def test_a_balance_for_ten_makes_ten_of_a_hundred(made: Engine, run: int) -> None:
-    """However they are spread over replicas and batches; `python -m tests.store` runs it fifty
-    times."""
+    """However they are spread over replicas and batches. `python -m tests.store races` does fifty
+    such runs."""
     await race(made, run)
 
 
@@ -142,7 +145,8 @@ async def race(made: Engine, run: int, creates: int = 100, paid: int = 10) -> No
     clock = at()
     stand = Stand(clock)
     async with replicas(made, clock) as stores:
-        await stand.shop(stores[0], paid * FEE + run % FEE)
+        await stand.shop(stores[0], (paid + 1) * FEE + run % FEE)
+        await stores[0].run(stand.create(await stand.quote(stores[0]), "first"))  # all accounts
         quotes = [await stand.quote(stores[n % len(stores)]) for n in range(creates)]
         answers = await asyncio.gather(
             *(
@@ -232,6 +236,30 @@ async def test_a_due_job_is_leased_once(made: Engine) -> None:
         assert await stores[0].audit() == []
 
 
+async def test_a_reading_is_leased_once(made: Engine) -> None:
+    """Of readings there is no attempt whose index would tell: the lock alone keeps them single."""
+    clock = at()
+    stand = Stand(clock)
+    async with replicas(made, clock) as stores:
+        await stand.shop(stores[0], 100_000)
+        for n in range(30):
+            answer = await stores[0].run(
+                stand.create(await stand.quote(stores[0]), f"c{n}", slot=True)
+            )
+            work = answer.work
+            silence = Answer(Verdict.UNKNOWN, Reason.NO_ANSWER)
+            await stores[0].run(Finish(work.job, work.gen, work.subject, work.attempt, silence))
+        clock.follow(START + DAY_MS)
+        taken: Counter[str] = Counter()
+        for _ in range(4):
+            works = await asyncio.gather(
+                *(s.run(LeaseDue((JobKind.FOLLOW,), 30, {})) for s in stores)
+            )
+            taken.update(work.job for some in works for work in some)
+        assert len(taken) == 30
+        assert set(taken.values()) == {1}
+
+
 async def test_batches_over_the_same_wallet_and_parcels_never_fail(made: Engine) -> None:
     """In whatever order two replicas take them up: nothing is refused for a deadlock."""
     clock = at()
@@ -304,6 +332,29 @@ async def test_a_reader_of_events_misses_none_while_others_write(made: Engine) -
         every = [row[0] for row in made.table("SELECT position FROM event ORDER BY position")]
         for reader in readers:
             assert await reader == every
+
+
+async def test_in_postgres_positions_are_taken_in_the_order_of_commits() -> None:
+    """Whoever takes positions has those behind it wait until its own can be read: no reader's
+    cursor passes over events that are still to come."""
+    clock = at()
+    stand = Stand(clock)
+    with engine("postgres", Path()) as made:
+        async with replicas(made, clock) as stores:
+            await stand.shop(stores[0], 100_000)
+            quote = await stand.quote(stores[0])
+            before = await stores[1].changed(-1, 0)
+            taking = sets.EVENTS.split("(SELECT ")[1].split(")) ")[0] + ")"
+            held = await asyncpg.connect(made.url)
+            await held.execute("BEGIN")
+            await held.execute(f"SELECT {taking}")
+            create = asyncio.create_task(stores[0].run(stand.create(quote, "c1")))
+            assert await stores[1].changed(before, 0.5) == before
+            assert not create.done()
+            await held.execute("COMMIT")
+            await held.close()
+            assert isinstance(await create, Created)
+            assert await stores[1].changed(before, 5) > before
 
 
 async def test_a_change_is_told_to_every_replica(made: Engine) -> None:
