@@ -15,10 +15,15 @@ class Breaker(StrEnum):
 
 @dataclass(slots=True)
 class Bulkhead:
-    """Send slots of one carrier account: a bound, a rate, and a breaker. Machine time in ms."""
+    """Send slots of one carrier account: a bound, a rate, and a breaker. Machine time in ms.
+
+    Bound and rate are the account's own, so replicas share them in equal parts. The breaker is each
+    replica's: one whose own way out is broken must not close the carrier to all others.
+    """
 
     concurrency: int
     per_second: int
+    replicas: int = 1  # that share the account
     taken: int = 0
     failures: int = 0
     opened_at: int = 0
@@ -28,7 +33,7 @@ class Bulkhead:
 
     def take(self, now: int) -> bool:
         """A slot, if there is one now. Never waits."""
-        if not self.open(now) or self.taken >= self.concurrency or not self._token(now):
+        if not self.open(now) or not self.free() or not self._token(now):
             return False
         if self.state is Breaker.OPEN:
             self.state = Breaker.HALF_OPEN
@@ -42,7 +47,12 @@ class Bulkhead:
         return self.state is Breaker.OPEN and now - self.opened_at >= OPEN_MS
 
     def free(self) -> int:
-        return max(0, self.concurrency - self.taken)
+        return max(0, self.share - self.taken)
+
+    @property
+    def share(self) -> int:
+        """Calls at one time that are this replica's part."""
+        return max(1, self.concurrency // self.replicas)
 
     def give(self) -> None:
         """The slot is free again. A probe that was never sent leaves the breaker as it was."""
@@ -60,10 +70,12 @@ class Bulkhead:
             self.state, self.opened_at = Breaker.OPEN, now
 
     def _token(self, now: int) -> bool:
+        rate = self.per_second / self.replicas
+        full = max(1.0, rate)
         if self._tokens < 0:
-            self._tokens, self._filled_at = float(self.per_second), now
-        gained = (now - self._filled_at) * self.per_second / 1000
-        self._tokens = min(float(self.per_second), self._tokens + gained)
+            self._tokens, self._filled_at = full, now
+        gained = (now - self._filled_at) * rate / 1000
+        self._tokens = min(full, self._tokens + gained)
         self._filled_at = now
         if self._tokens < 1:
             return False

@@ -154,8 +154,9 @@ class Worker:
         """What each account has left for sends and for reads: one that hangs takes no more."""
         room = {}
         for (channel, account), bulkhead in self.bulkheads.items():
+            bulkhead.replicas = self._store.replicas
             sends = bulkhead.free() if bulkhead.open(machine) else 0
-            reads = bulkhead.concurrency - self._reading[channel, account]
+            reads = bulkhead.share - self._reading[channel, account]
             room[lane(JobKind.SUBMIT, channel, account)] = sends
             room[lane(JobKind.FOLLOW, channel, account)] = reads
         return room

@@ -53,3 +53,24 @@ def test_a_probe_that_was_never_sent_does_not_shut_the_account_for_good() -> Non
     assert bulkhead.take(NOW + OPEN_MS)
     bulkhead.give()  # the Create that took it was refused
     assert bulkhead.take(NOW + OPEN_MS)
+
+
+def test_replicas_share_the_bound_and_the_rate_of_an_account() -> None:
+    alone, shared = Bulkhead(9, 30), [Bulkhead(9, 30, replicas=3) for _ in range(3)]
+    assert alone.free() == sum(bulkhead.free() for bulkhead in shared) == 9
+    taken = 0
+    for now in range(0, 10_000, 10):
+        for bulkhead in shared:
+            if bulkhead.take(now):
+                taken += 1
+                bulkhead.give()
+    assert 300 <= taken <= 300 + 30
+
+
+def test_a_share_is_never_nothing() -> None:
+    shared = Bulkhead(2, 1, replicas=8)
+    assert shared.take(0)
+    assert not shared.take(1)
+    shared.give()
+    assert not shared.take(7_999)
+    assert shared.take(8_001)

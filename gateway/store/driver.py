@@ -52,6 +52,11 @@ class Driver(Protocol):
         """Whether other writers may be at it at the same time."""
         ...
 
+    @property
+    def replicas(self) -> int:
+        """How many gateways have it open now, this one among them."""
+        ...
+
     async def open(self, owner: str, clock: Clock, moved: Callable[[int], None]) -> int:
         """Make ready to write as `owner`. The newest position; `moved` is told of later ones
         that other writers bring. Raises StoreError where the store must not be used."""

@@ -33,6 +33,7 @@ RESOLVE_S = 30.0  # how long it is asked whether a commit took place
 PAUSE_S = 0.25
 CACHED = 400  # prepared statements of a connection: all there are
 POLL_S = 1.0  # for events of other replicas, beside the notification
+ALIVE_MS = 10_000  # a replica that has written in this time is counted: each looks twice a second
 DEAD_MS = 86_400_000  # a replica that has written nothing for a day is forgotten
 CHANNEL = "turnback"
 SESSION = {
@@ -76,6 +77,7 @@ class Driver:
         self._url = url
         self._statements = sets.Statements()
         self._builders: dict[tuple[str, type[Any]], Builder] = {}
+        self.replicas = 1
         self._owner = ""
         self._clock: Clock | None = None
         self._moved: Callable[[int], None] = lambda _: None
@@ -319,7 +321,8 @@ class Driver:
     # -- other replicas -------------------------------------------------------------------
 
     async def _listen(self) -> None:
-        """Tell of events that others committed: at once by a notification, else soon."""
+        """Tell of events that others committed: at once by a notification, else soon; and count
+        who else is there."""
         while True:
             try:
                 await self._told()
@@ -333,6 +336,7 @@ class Driver:
             text = self._statements.reading("newest_position").text
             while True:
                 self._moved(await db.fetchval(text))
+                self.replicas = max(1, await db.fetchval(ALIVE, ALIVE_MS))
                 await asyncio.sleep(POLL_S)
         finally:
             db.terminate()
@@ -382,6 +386,7 @@ JOIN = (
 )
 COUNT = f"UPDATE replica SET batch = $2, seen_at = {NOW_MS} WHERE id = $1 RETURNING seen_at"
 COUNTED = "SELECT batch FROM replica WHERE id = $1 FOR UPDATE"
+ALIVE = f"SELECT COUNT(*) FROM replica WHERE seen_at > {NOW_MS} - $1::bigint"
 FORGET = f"DELETE FROM replica WHERE seen_at < {NOW_MS} - $1::bigint"
 
 

@@ -58,6 +58,7 @@ class Driver:
     """One SQLite file. Batches are committed on one thread, read on others."""
 
     shared = False  # the lock file keeps every other writer out
+    replicas = 1
 
     def __init__(self, url: str) -> None:
         self._path = path_of(url)

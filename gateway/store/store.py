@@ -73,6 +73,11 @@ class Store:
         await self._driver.close()
 
     @property
+    def replicas(self) -> int:
+        """How many gateways share the store now, this one among them."""
+        return self._driver.replicas
+
+    @property
     def waiting(self) -> int:
         """Intake commands that wait for a commit."""
         return self._writer.waiting

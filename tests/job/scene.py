@@ -5,7 +5,6 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -26,6 +25,7 @@ from gateway.pb.turnback.v1 import operation_service_pb2_grpc as operations_grpc
 from gateway.pb.turnback.v1 import types_pb2 as types
 from gateway.pb.turnback.v1 import wallet_service_pb2 as wallets
 from gateway.pb.turnback.v1 import wallet_service_pb2_grpc as wallets_grpc
+from gateway.store.store import driver
 from simulator.outcomes import Scenario
 from simulator.running import Settings as SimulatorSettings
 from simulator.running import running
@@ -60,7 +60,7 @@ def me(token: str = TOKEN) -> tuple[tuple[str, str], ...]:
     return (("authorization", f"Bearer {token}"),)
 
 
-def settings(carriers: str, clock_url: str, store: Path, **changes: Any) -> Settings:
+def settings(carriers: str, clock_url: str, store: str, **changes: Any) -> Settings:
     listen = {"host": "127.0.0.1", "port": 0}
     bands = ("picked_up", "in_transit", "at_destination", "out_for_delivery")
     contract = {"fees": dict.fromkeys(bands, FEE), **changes}
@@ -80,7 +80,7 @@ def settings(carriers: str, clock_url: str, store: Path, **changes: Any) -> Sett
             "grpc": listen,
             "push": listen,
             "metrics": listen,
-            "store": {"url": f"sqlite:///{store}"},
+            "store": {"url": store},
             "tenants": {
                 "mall": {
                     "tokens": [
@@ -261,12 +261,13 @@ async def _merchant(scene: Scene) -> None:
 
 
 @asynccontextmanager
-async def played(folder: Path, **contract: Any) -> AsyncIterator[Scene]:
-    """A scene with one merchant and 10 000 yuan."""
+async def played(store: str, **contract: Any) -> AsyncIterator[Scene]:
+    """A scene with one merchant and 10 000 yuan, on a store of its own."""
+    await driver(store).migrate()
     machine = SimulatorSettings(seed=7, start_ms=START, frozen=True)
     async with running(machine, Scenario()) as addresses, aiohttp.ClientSession() as http:
         clock = f"{addresses.control}/clock"
-        gateway = Gateway(settings(addresses.carriers, clock, folder / "t.db", **contract))
+        gateway = Gateway(settings(addresses.carriers, clock, store, **contract))
         try:
             ready = await gateway.start()
             for carrier, (account, secrets) in ACCOUNTS.items():

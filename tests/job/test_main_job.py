@@ -13,16 +13,18 @@ import pytest_asyncio
 
 from gateway.pb.turnback.v1 import claim_service_pb2 as claims
 from gateway.pb.turnback.v1 import intercept_service_pb2 as intercepts
+from tests.engines import ENGINES, engine
 from tests.job.scene import DAY, FEE, MINUTE, PUSH_SECRET, Scene, me, minor, played
 
 I = intercepts  # noqa: E741  (the enums' long names come from here)
 HANG = {"name": "slow", "params": {"ms": 30_000}}
 
 
-@pytest_asyncio.fixture
-async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
-    async with played(tmp_path) as made:
-        yield made
+@pytest_asyncio.fixture(params=ENGINES)
+async def scene(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Scene]:
+    with engine(request.param, tmp_path) as made:
+        async with played(made.url) as scene:
+            yield scene
 
 
 async def code_of(call: Any) -> grpc.StatusCode:

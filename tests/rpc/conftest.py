@@ -7,6 +7,7 @@ import pytest_asyncio
 import structlog
 
 from gateway import telemetry
+from tests.engines import ENGINES, engine
 from tests.rpc.world import RECORD, World, living
 
 
@@ -21,7 +22,10 @@ def _nothing_private_is_ever_said() -> Iterator[None]:
     assert RECORD.leaks() == set()
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    async with living(tmp_path_factory.mktemp("rpc") / "turnback.db") as world:
-        yield world
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=ENGINES)
+async def world(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> AsyncIterator[World]:
+    with engine(request.param, tmp_path_factory.mktemp("rpc")) as made:
+        async with living(made.url) as world:
+            yield world

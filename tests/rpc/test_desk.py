@@ -13,6 +13,7 @@ from gateway.pb.turnback.v1 import intercept_service_pb2 as intercepts
 from gateway.pb.turnback.v1 import operation_service_pb2 as operations
 from gateway.pb.turnback.v1 import types_pb2 as types
 from gateway.pb.turnback.v1 import wallet_service_pb2 as wallets
+from tests.engines import ENGINES, engine
 from tests.rpc.world import Code, World, living, refusal, yuan
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -24,13 +25,15 @@ PART = operations.CLAIM_DECISION_AWARD_PART
 REJECT = operations.CLAIM_DECISION_REJECT
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=ENGINES)
+async def world(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> AsyncIterator[World]:
     """A world whose clock moves when it is told to; four eyes are needed above 100 yuan."""
-    store = tmp_path_factory.mktemp("desk") / "turnback.db"
     policy = {"four_eyes_above_minor": 10_000}
-    async with living(store, frozen=True, policy=policy) as world:
-        yield world
+    with engine(request.param, tmp_path_factory.mktemp("desk")) as made:
+        async with living(made.url, frozen=True, policy=policy) as world:
+            yield world
 
 
 async def lost(world: World, name: str, token: str = MALL) -> Any:

@@ -25,6 +25,7 @@ from gateway.domain.interception import (
 )
 from gateway.pb.turnback.v1 import intercept_service_pb2 as pb
 from gateway.rpc.history import Rows, ordered
+from tests.engines import ENGINES, engine
 from tests.rpc.world import World, living
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -64,11 +65,14 @@ ROW = Interception(
 )
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def still(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=ENGINES)
+async def still(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> AsyncIterator[World]:
     """A world whose clock stands still: everything happens in one moment."""
-    async with living(tmp_path_factory.mktemp("still") / "turnback.db", frozen=True) as world:
-        yield world
+    with engine(request.param, tmp_path_factory.mktemp("still")) as made:
+        async with living(made.url, frozen=True) as world:
+            yield world
 
 
 def line(event: Any) -> str:

@@ -184,7 +184,7 @@ def registration(waybill: str) -> types.ParcelRegistration:
     )
 
 
-def settings(carriers: str, store: Path, **changes: Mapping[str, Any]) -> Settings:
+def settings(carriers: str, store: Path | str, **changes: Mapping[str, Any]) -> Settings:
     """Settings of one gateway; `changes` are laid over the sections they name."""
     listen = {"host": "127.0.0.1", "port": 0}
     tokens: dict[str, list[dict[str, Any]]] = {"mall": [], "other": []}
@@ -206,7 +206,7 @@ def settings(carriers: str, store: Path, **changes: Mapping[str, Any]) -> Settin
         "grpc": listen,
         "push": listen,
         "metrics": listen,
-        "store": {"url": f"sqlite:///{store}"},
+        "store": {"url": store if isinstance(store, str) else f"sqlite:///{store}"},
         "tenants": {
             name: {"tokens": given, "payment_agreements": [AGREEMENT], "per_second": 100_000}
             for name, given in tokens.items()
@@ -235,7 +235,7 @@ async def serving(given: Settings) -> AsyncIterator[tuple[Gateway, str]]:
 
 @asynccontextmanager
 async def living(
-    store: Path, *, frozen: bool = False, **changes: Mapping[str, Any]
+    store: Path | str, *, frozen: bool = False, **changes: Mapping[str, Any]
 ) -> AsyncIterator[World]:
     """A whole world: simulator, gateway, client, and a merchant of each tenant."""
     machine = SimulatorSettings(start_ms=time.time_ns() // 1_000_000, frozen=frozen)
