@@ -1,20 +1,35 @@
-"""The two clocks: business time for what is due, machine time for leases and time-outs."""
+"""Time and chance: business time for what is due, machine time for leases, and ids."""
 
 import itertools
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+
+_PROCESS = os.urandom(4).hex()  # drawn at each start: no two processes share their ids
+_NUMBERS = itertools.count()
+
+
+def wall_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def new_id() -> str:
+    """26 hex digits: milliseconds, the process, a number; ids of one process sort by time."""
+    return f"{wall_ms():012x}{_PROCESS}{next(_NUMBERS) & 0xFFFFFF:06x}"
 
 
 @dataclass(slots=True)
 class Clock:
-    """Wall-clock time, or the simulator's where a test setting makes the gateway follow it."""
+    """Wall-clock time, or the simulator's where a test setting makes the gateway follow it.
+
+    `machine_ms` and `new_id` are given, so that a simulation may give its own.
+    """
 
     followed: bool = False
+    machine_ms: Callable[[], int] = wall_ms
+    new_id: Callable[[], str] = new_id
     _business_ms: int = field(default=0)
-
-    def machine_ms(self) -> int:
-        return time.time_ns() // 1_000_000
 
     def now(self) -> int:
         return self._business_ms if self.followed else self.machine_ms()
@@ -22,12 +37,3 @@ class Clock:
     def follow(self, business_ms: int) -> None:
         """Business time as the simulator tells it; it never runs backwards."""
         self._business_ms = max(self._business_ms, business_ms)
-
-
-_PROCESS = os.urandom(4).hex()  # drawn at each start: no two processes share their ids
-_NUMBERS = itertools.count()
-
-
-def new_id() -> str:
-    """26 hex digits: milliseconds, the process, a number; ids of one process sort by time."""
-    return f"{time.time_ns() // 1_000_000:012x}{_PROCESS}{next(_NUMBERS) & 0xFFFFFF:06x}"

@@ -13,7 +13,7 @@ from typing import IO, Any, TypeVar
 
 import orjson
 
-from gateway.clock import Clock, new_id
+from gateway.clock import Clock
 from gateway.domain.book import Book
 from gateway.domain.command import Command, Env
 from gateway.domain.decide import decide
@@ -67,7 +67,7 @@ class Store:
         self._clock = clock
         self._terms = terms
         self._points = points or FailPoints()
-        self.owner = new_id()
+        self.owner = clock.new_id()
         self._queries = queries(_place)
         self._inserts, self._updates = _statements(self._queries)
         self._builders: dict[tuple[str, type[Any]], Builder] = {}
@@ -139,7 +139,7 @@ class Store:
         return await self._writer.submit(command)
 
     def env(self) -> Env:
-        return Env(self._clock.now(), self._clock.machine_ms(), new_id, self.owner)
+        return Env(self._clock.now(), self._clock.machine_ms(), self._clock.new_id, self.owner)
 
     def _commit(self, commands: list[Command]) -> list[Outcome]:
         """On the writing thread: one transaction, or one by one if that fails."""
