@@ -14,6 +14,10 @@ def wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def steady_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
+
+
 def new_id() -> str:
     """26 hex digits: milliseconds, the process, a number; ids of one process sort by time."""
     return f"{wall_ms():012x}{_PROCESS}{next(_NUMBERS) & 0xFFFFFF:06x}"
@@ -23,16 +27,25 @@ def new_id() -> str:
 class Clock:
     """Wall-clock time, or the simulator's where a test setting makes the gateway follow it.
 
-    `machine_ms` and `new_id` are given, so that a simulation may give its own.
+    Machine time begins with the wall's and goes on steadily: a step of the wall's clock ends no
+    lease, and stops no carrier's account for as long as it went back.
     """
 
     followed: bool = False
-    machine_ms: Callable[[], int] = wall_ms
+    wall_ms: Callable[[], int] = wall_ms
+    steady_ms: Callable[[], int] = steady_ms
     new_id: Callable[[], str] = new_id
     _business_ms: int = field(default=0)
+    _began_ms: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._began_ms = self.wall_ms() - self.steady_ms()
+
+    def machine_ms(self) -> int:
+        return self._began_ms + self.steady_ms()
 
     def now(self) -> int:
-        return self._business_ms if self.followed else self.machine_ms()
+        return self._business_ms if self.followed else self.wall_ms()
 
     def follow(self, business_ms: int) -> None:
         """Business time as the simulator tells it; it never runs backwards."""
