@@ -61,8 +61,8 @@ PAID = {  # what the fee may be where a decision stands
     "CANCELLED": "NONE RELEASED REFUNDED CAPTURED",
     **dict.fromkeys(("REFUSED", "NEVER_SENT", "LATE_ACCEPTED"), "NONE RELEASED"),
 }
-BUGS = ("INTERNAL", "UNKNOWN", "INVALID_ARGUMENT", "UNAUTHENTICATED", "UNIMPLEMENTED")
-BUGS += ("PERMISSION_DENIED",)
+BUGS = frozenset({"INTERNAL", "UNKNOWN", "INVALID_ARGUMENT", "UNIMPLEMENTED"})
+BUGS |= {"UNAUTHENTICATED", "PERMISSION_DENIED"}
 STATUSES = {
     getattr(types, f"LOGISTICS_STATUS_{status.name}"): status
     for status in carrier.Status
@@ -199,9 +199,7 @@ class Auditor:
         if advice != (pb.REFUND_ADVICE_DO_NOT_REFUND if over else right):
             self.wrong("reply", f"{shown.id}: {decision}, advised {advice}")
 
-    def create_refused(
-        self, life: "Life", quote: pb.Quote, request: str, refused: Refused
-    ) -> None:
+    def create_refused(self, life: "Life", quote: pb.Quote, request: str, refused: Refused) -> None:
         self.trying.pop(request, None)
         if request in self.requests:
             self.wrong("inv.I2", f"{request} is {self.requests[request]}, and refused: {refused}")
@@ -258,7 +256,9 @@ class Auditor:
         event, key = message.event, message.event.interception_id
         model = self.models.get(key)
         if model is None:
-            life = self.world.crowd.lives[message.interception.carrier, message.interception.waybill]
+            life = self.world.crowd.lives[
+                message.interception.carrier, message.interception.waybill
+            ]
             fee = fen(message.interception.fee)
             model = self.models[key] = Model(life, "", fee)
         column = COLUMNS[event.column]

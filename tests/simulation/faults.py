@@ -63,7 +63,7 @@ DOOR: Mapping[str, int] = {  # what befalls a push between the carrier and our d
 }
 PROCESS: Mapping[str, int] = {  # what befalls the gateway, in a million of the points it passes
     "store_refuses": 1_500,
-    "store_slow": 3_000,
+    "store_slow": 1_500,
 }
 ROUND: Mapping[str, int] = {  # and in a million rounds
     "killed": 60_000,

@@ -171,7 +171,8 @@ class Gateway:
     async def finished(self, work: Coroutine[Any, Any, T]) -> T | None:
         """Work of the process, waited for from outside. None where the process dies before."""
         task = self._task(work)
-        await asyncio.wait({task, self.process.died}, return_when=asyncio.FIRST_COMPLETED)
+        waits: set[asyncio.Future[Any]] = {task, self.process.died}
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         if not self.process.alive or not task.done():
             return None
         return task.result()
@@ -186,7 +187,7 @@ class Gateway:
         method = METHODS[name]
         door: Callable[[bytes, Line], Awaitable[bytes]] = self._doors[name]
         task = self._task(_awaited(door(request.SerializeToString(), Line(token))))
-        waits = {task, self.process.died}
+        waits: set[asyncio.Future[Any]] = {task, self.process.died}
         await asyncio.wait(waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
         if not self.process.alive:
             raise Gone
@@ -195,9 +196,7 @@ class Gateway:
             raise Gone
         return GetMessageClass(method.output_type).FromString(task.result())
 
-    async def watch(
-        self, request: Message, token: str, heard: Callable[[bytes], None]
-    ) -> None:
+    async def watch(self, request: Message, token: str, heard: Callable[[bytes], None]) -> None:
         """Listens until the stream or the process ends."""
         door = self._doors["InterceptService/Watch"]
 

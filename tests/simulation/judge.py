@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from json import loads
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from simulator.truth import ClaimState, Facts, facts
 from simulator.truth import judge as ruling
@@ -76,6 +76,12 @@ class Kept:
         return entry is not None and entry.accepted_ms is not None and entry.accepted_ms <= now
 
 
+def heard(world: "World") -> bool:
+    """Whether the stream has told every event there is."""
+    [(newest,)] = world.auditor.rows("SELECT COALESCE(MAX(position), 0) FROM event")
+    return int(world.auditor.cursor or 0) >= int(newest)
+
+
 def judge(world: "World") -> None:
     found = list(kept(world))
     for rule in (*RULES,):
@@ -89,7 +95,8 @@ def kept(world: "World") -> Iterator[Kept]:
         record = world.depot.records[channel, waybill]
         ours = {key for key, ic in world.auditor.sent.items() if ic == row[0]}
         entries = [e for e in record.journal if not e.by_other and e.reference in ours]
-        yield Kept(*row, tuple(entries), facts(record, world.now))
+        fields: list[Any] = [*row, tuple(entries), facts(record, world.now)]
+        yield Kept(*fields)
 
 
 # -- decisions and money -------------------------------------------------------------------
@@ -100,7 +107,7 @@ def decided(world: "World", found: list[Kept]) -> Wrong:
         accepted = one.accepted(world.now)
         promised = one.decision in ("ACCEPTED", "LATE_ACCEPTED")
         entry, truth, deal = one.entry, one.truth, world.deals[one.channel]
-        if promised and not accepted and not deal.promise_on == "reply":
+        if promised and not accepted and deal.promise_on != "reply":
             yield "gt.promise", f"{one.id} is {one.decision}, and the carrier never accepted"
         if accepted and not promised:
             withdrawn = one.decision == "CANCELLED" and entry and entry.cancelled_ms is not None
@@ -161,8 +168,9 @@ def _story(one: Kept) -> str:
     if entry is None:
         return "never executed"
     return (
-        f"{one.waybill} {entry.outcome} asked {entry.asked_ms} accepted {entry.accepted_ms} refused "
-        f"{entry.refused_ms} cancelled {entry.cancelled_ms} delivered {one.truth.delivered_ms}"
+        f"{one.waybill} {entry.outcome} asked {entry.asked_ms} accepted {entry.accepted_ms} "
+        f"refused {entry.refused_ms} cancelled {entry.cancelled_ms} "
+        f"delivered {one.truth.delivered_ms}"
     )
 
 
@@ -336,14 +344,14 @@ def exceptions(world: "World", found: list[Kept]) -> Wrong:
     told: defaultdict[str, set[str]] = defaultdict(set)
     for kind, subject, detail in world.auditor.rows("SELECT kind, subject, detail FROM exception"):
         told[subject].add(kind)
-        if kind in ("QUARANTINED", "ACCOUNT_REJECTED") or kind == "GIVEN_UP" and subject in held:
+        given_up = kind == "GIVEN_UP" and subject in held
+        if given_up or kind in ("QUARANTINED", "ACCOUNT_REJECTED"):
             yield "gt.exceptions", f"{kind} of {subject}: {detail}"
     for one in found:
         if one.decision == "LATE_ACCEPTED" and "LATE_ACCEPTANCE" not in told[one.id]:
             yield "inv.C2", f"{one.id} is accepted late, and nobody was told"
-        if one.movement == "RETURN_FAILED" and one.failure in ("DELIVERED", "CARRIER"):
-            if "PROMISE_BROKEN" not in told[one.id]:
-                yield "gt.exceptions", f"{one.id}: {one.failure}, and nobody was told"
+        if one.failure in ("DELIVERED", "CARRIER") and "PROMISE_BROKEN" not in told[one.id]:
+            yield "gt.exceptions", f"{one.id}: {one.failure}, and nobody was told"
 
 
 RULES = (decided, charged, once, moved, known, balances, awards, ruled, pushes, exceptions)

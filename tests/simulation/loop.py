@@ -80,7 +80,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
                 handle.cancel()
         process.died.set_result(None)
 
-    def call_soon(
+    def call_soon(  # type: ignore[override]
         self, callback: Any, *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
         context = copy_context() if context is None else context
@@ -91,7 +91,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             return dropped
         return super().call_soon(callback, *args, context=context)
 
-    def call_at(
+    def call_at(  # type: ignore[override]
         self, when: float, callback: Any, *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
         context = copy_context() if context is None else context

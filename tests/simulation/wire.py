@@ -52,9 +52,7 @@ class Wire:
 
     # -- to the carrier -------------------------------------------------------------------
 
-    async def send(
-        self, sender: "Gateway", endpoint: Endpoint, call: Call
-    ) -> Outcome:
+    async def send(self, sender: "Gateway", endpoint: Endpoint, call: Call) -> Outcome:
         world, dialect = self.world, DIALECTS[endpoint.adapter.name]
         headers = {name.lower(): value for name, value in call.headers.items()}
         asked = dialect.read(Inbound(call.path.lstrip("/"), headers, call.body), world.depot)
@@ -154,8 +152,6 @@ class Wire:
         fault = ""
         if self.pushes_fail and not message.forged:
             fault = next((name for name, share in DOOR.items() if strikes(chance, share)), "")
-        if message.forged:
-            world.met("push.push_bad_signature")
         if fault:
             world.met(f"push.{fault}")
         await asyncio.sleep(chance.uniform(0.001, 0.03))

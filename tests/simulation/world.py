@@ -4,6 +4,7 @@ import asyncio
 import gc
 import heapq
 import sqlite3
+import tempfile
 import warnings
 from collections import Counter
 from collections.abc import Coroutine
@@ -17,13 +18,14 @@ from typing import Any
 import structlog
 
 from gateway.config import Settings
+from gateway.failpoints import CALL_POINTS
 from gateway.pb.turnback.v1 import intercept_service_pb2 as pb
 from gateway.store.sqlite import migrate
 from simulator.bodies import OptionsBody
 from simulator.clock import VirtualClock
 from simulator.depot import Account, Depot, Record
 from simulator.dialects import DIALECTS
-from simulator.outcomes import Outcome, Params, Scenario, Script, draw
+from simulator.outcomes import Operation, Outcome, Params, Scenario, Script, draw
 from simulator.pushes import Pusher
 from simulator.world import Contact, Journey, Parcel, ReturnNumber, Status
 from tests.simulation import judge
@@ -43,14 +45,16 @@ from tests.simulation.terms import (
 )
 from tests.simulation.wire import Wire
 
+MEMORY = Path("/dev/shm")  # a file system without a disk: durability is not tried here
 BUSINESS_START = 1_790_000_000_000
 MACHINE_START = 1_790_000_000_000
 MINUTE_MS = 60_000
-LIVES = 4  # that begin in a round, at most
-TAIL = 14  # rounds after the last has begun
+LIVES = 7  # that begin in a round, at most
+TAIL = 9  # rounds after the last has begun
 SETTLE_MAX = 90  # looks after the faults have ended
 SETTLE_MS = 20 * 24 * HOUR_MS  # business time after the faults have ended
 VIOLATIONS_MAX = 20
+CRASHES = ("before_commit", "after_commit", *CALL_POINTS)
 OUTCOMES = {
     Outcome.RETURNED: 30,
     Outcome.REFUSED: 10,
@@ -112,6 +116,7 @@ class World:
     crowd: Crowd = field(init=False)
     _pace: Random = field(init=False)
     _fatal: int = 0  # fail points until the next crash; 0 never
+    _fatal_kind: str = ""  # only these count; "" all
     _refusing_until: float = 0.0
     _chaos: bool = False
     _ids: int = 0
@@ -168,13 +173,15 @@ class World:
         """A fail point of the gateway: it may die here, or its store may refuse."""
         if not self._chaos:
             return
-        if self._fatal:
+        kind = name.split(":")[0]
+        if self._fatal and self._fatal_kind in ("", kind):
             self._fatal -= 1
             if not self._fatal:
+                self.met(f"crash.{kind}")
                 self.met(f"killed at {name}")
                 self._kill(gateway)
                 raise Killed
-        if name.startswith("before_commit"):
+        if kind == "before_commit":
             if strikes(self._pace, PROCESS["store_refuses"]):
                 self.met("process.store_refuses")
                 self._refusing_until = self.loop.time() + self._pace.uniform(0.05, 5.0)
@@ -197,7 +204,7 @@ class World:
         """A task of nobody's process."""
         task = self.loop.create_task(work, context=Context())
         self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._ended, context=Context())
         return task
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
@@ -321,7 +328,7 @@ class World:
         if self._chaos:
             await self._misfortune()
         for _ in range(chance.randrange(1, 4)):
-            await asyncio.sleep(chance.uniform(0.02, 2.5))
+            await asyncio.sleep(chance.choice((0.02, 0.1, 0.4, 2.5)))
             self.advance(chance.choice((500, 1_500, 6_000, 30_000, 120_000)))
         if self.gateway is None:
             await self.start()
@@ -343,7 +350,8 @@ class World:
                 case "killed":
                     self.loop.call_later(chance.uniform(0.0, 3.0), self._kill, self.gateway)
                 case "crash_armed":
-                    self._fatal = chance.randrange(1, 40)
+                    self._fatal_kind = chance.choice(("", *CRASHES))
+                    self._fatal = chance.randrange(1, 5 if self._fatal_kind else 40)
                 case "stopped":
                     await self._restart()
                 case "paused":
@@ -398,7 +406,9 @@ class World:
         self._fatal, self._refusing_until = 0, 0.0
         self.wire.share, self.wire.pushes_fail = 0, False
         self.wire.down = self.wire.silent = ""
-        if self.jump_ms:  # until times that were written before the clock was set are past
+        if self.met_[
+            "round.clock_back"
+        ]:  # until times that were written before the clock was set are past
             self.loop.stall(HOUR_MS / 1000)
         await self.start()
         began, machine_s = self.now, self.loop.time()
@@ -419,7 +429,10 @@ class World:
         await self.crowd.settle_all()
         await self.rest(60.0)
         self.note("settled", self.now - began, self.loop.time() - machine_s)
-        await asyncio.sleep(3.0)  # the stream's last word
+        for _ in range(40):  # a slow reading may keep the stream's last word
+            if judge.heard(self):
+                break
+            await asyncio.sleep(1.0)
         await self.audit()
         judge.judge(self)
         if self.gateway is not None:
@@ -453,7 +466,9 @@ class World:
             waybill if renumbered is ReturnNumber.SAME else back,
             plan,
         )
-        record = Record(parcel, account, Script(outcome, Params(self._destiny())), self.now)
+        # nobody but a push tells that what was refused has been accepted after all
+        watched = self.now if outcome is Outcome.LATE_ACCEPT or chance.random() < 0.6 else None
+        record = Record(parcel, account, Script(outcome, Params(self._destiny())), watched)
         self.depot.add([record])
         self.pusher.watch(record)
         merchant = chance.choice(self.crowd.merchants)
@@ -479,6 +494,13 @@ class World:
 
 CONTACT = ("name", "phone", "province", "city", "district", "street")
 CLAIMS = {"LOST": "LOST", "RETURN_FAILED": "RETURN_FAILED", "RETURNED": "DAMAGED"}
+
+
+def play(seed: int, size: int) -> Result:
+    """A seed in a directory that is gone afterwards."""
+    memory = MEMORY if MEMORY.is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="turnback-seed-", dir=memory) as made:
+        return simulate(seed, size, Path(made))
 
 
 def simulate(seed: int, size: int, directory: Path, *, happy: bool = False) -> Result:
@@ -521,6 +543,8 @@ def _result(world: World) -> Result:
     edges: Counter[str] = Counter()
     for column, source, target, count in world.auditor.rows(EDGES):
         edges[f"{column} {source or 'begin'} > {target}"] += count
+    for name, count in _pushed(world).items():
+        edges[f"push.{name}"] += count
     for sql in LEDGER:
         world.notes += map(str, world.auditor.rows(sql))
     return Result(
@@ -532,6 +556,16 @@ def _result(world: World) -> Result:
         world.kills,
         world.loop.time(),
     )
+
+
+def _pushed(world: World) -> Counter[str]:
+    """How often the simulator's own faults of pushes were drawn."""
+    found: Counter[str] = Counter()
+    for record in world.depot.records.values():
+        for nth in range(1, record.counts.get(Operation.PUSH, 0) + 1):
+            faults = world.depot.script_for(record, Operation.PUSH, nth, world.now).faults
+            found.update(str(fault.name) for fault in faults)
+    return found
 
 
 EDGES = "SELECT col, source, target, COUNT(*) FROM event GROUP BY col, source, target"
