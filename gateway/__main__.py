@@ -26,7 +26,7 @@ from gateway.failpoints import CALL_POINTS, FailPoints, commit_points
 from gateway.pushes import Gate, Pushes, Stop, serve
 from gateway.rpc.server import Server
 from gateway.rpc.shell import Shell
-from gateway.runner import Endpoint, Runner
+from gateway.runner import Endpoint, Http, Runner
 from gateway.store import audit as rules
 from gateway.store.driver import StoreError
 from gateway.store.store import Store, driver
@@ -63,11 +63,12 @@ class Gateway:
         database = driver(settings.store.url.get_secret_value())
         self.store = Store(database, self.clock, terms, points, patience_s)
         self.store.batches.append(self.metrics.batch)
-        self.runner = Runner(self.clock, lambda: str(uuid.uuid4()), self._observed)
-        endpoints = dict(_endpoints(settings, adapters))
-        self.worker = Worker(self.store, self.runner, self.clock, endpoints, points)
-        gates = dict(_gates(settings, adapters))
-        self.pushes = Pushes(self.store, gates, points, self.metrics.push)
+        self.http = Http()
+        runner = Runner(self.clock, lambda: str(uuid.uuid4()), self._observed, self.http.send)
+        carriers = dict(endpoints(settings, adapters))
+        self.worker = Worker(self.store, runner, self.clock, carriers, points)
+        doors = dict(gates(settings, adapters))
+        self.pushes = Pushes(self.store, doors, points, self.metrics.push)
         self.worker.inbox = lambda: self.pushes.at_work
         shell = Shell(settings, terms, self.store, self.worker, self.clock, self.metrics)
         self.server = Server(shell)
@@ -97,11 +98,11 @@ class Gateway:
         push, stop_push = await _listen("push", self.pushes.app(), self.settings.push)
         metrics, stop_metrics = await _listen("metrics", self.health_app(), self.settings.metrics)
         self._stops += [stop_push, stop_metrics]
-        await self.runner.start()
+        await self.http.start()
         try:
             grpc_port = await self.server.start()
         except config.ConfigError:
-            await self.runner.stop()
+            await self.http.stop()
             raise
         self.pushes.start()
         self.worker.start_loop()
@@ -126,7 +127,7 @@ class Gateway:
         await self.vitals.stop()
         await self.worker.stop(max(0.0, end - loop.time()))
         await self.pushes.stop()
-        await self.runner.stop()
+        await self.http.stop()
         await self.store.stop()
         if self._follower is not None:
             self._follower.cancel()
@@ -196,7 +197,7 @@ async def _listen(name: str, served: web.Application, http: config.Http) -> tupl
         raise config.ConfigError([problem]) from None
 
 
-def _endpoints(
+def endpoints(
     settings: config.Settings, adapters: Mapping[str, Adapter]
 ) -> list[tuple[tuple[str, str], Endpoint]]:
     return [
@@ -219,7 +220,7 @@ def _endpoints(
     ]
 
 
-def _gates(
+def gates(
     settings: config.Settings, adapters: Mapping[str, Adapter]
 ) -> list[tuple[tuple[str, str], Gate]]:
     made = []

@@ -1,44 +1,60 @@
-"""The two clocks: business time for what is due, machine time for leases and time-outs."""
+"""Time and chance: business time for what is due, machine time for leases, and ids."""
 
 import itertools
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+
+_PROCESS = os.urandom(4).hex()  # drawn at each start: no two processes share their ids
+_NUMBERS = itertools.count()
+
+
+def wall_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def steady_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
+
+
+def new_id() -> str:
+    """26 hex digits: milliseconds, the process, a number; ids of one process sort by time."""
+    return f"{wall_ms():012x}{_PROCESS}{next(_NUMBERS) & 0xFFFFFF:06x}"
 
 
 @dataclass(slots=True)
 class Clock:
     """Wall-clock time, or the simulator's where a test setting makes the gateway follow it.
 
-    Replicas count by the clock of the database they share: each batch anchors theirs to it, and
-    between two of them only this machine's steady clock is used.
+    Machine time begins with the wall's and goes on steadily: a step of the wall's clock ends no
+    lease, and stops no carrier's account for as long as it went back. Replicas count by the clock
+    of the database they share: each batch anchors theirs to it, and business time with it.
     """
 
     followed: bool = False
+    wall_ms: Callable[[], int] = wall_ms
+    steady_ms: Callable[[], int] = steady_ms
+    new_id: Callable[[], str] = new_id
     _business_ms: int = field(default=0)
-    _anchor_ns: int | None = field(default=None)  # shared time less steady time
+    _began_ms: int = field(init=False)
+    _shared: bool = field(default=False)
+
+    def __post_init__(self) -> None:
+        self._began_ms = self.wall_ms() - self.steady_ms()
 
     def machine_ms(self) -> int:
-        if self._anchor_ns is not None:
-            return (time.monotonic_ns() + self._anchor_ns) // 1_000_000
-        return time.time_ns() // 1_000_000
+        return self._began_ms + self.steady_ms()
+
+    def now(self) -> int:
+        if self.followed:
+            return self._business_ms
+        return self.machine_ms() if self._shared else self.wall_ms()
 
     def anchor(self, shared_ms: int) -> None:
         """What the shared clock says now."""
-        self._anchor_ns = shared_ms * 1_000_000 - time.monotonic_ns()
-
-    def now(self) -> int:
-        return self._business_ms if self.followed else self.machine_ms()
+        self._began_ms, self._shared = shared_ms - self.steady_ms(), True
 
     def follow(self, business_ms: int) -> None:
         """Business time as the simulator tells it; it never runs backwards."""
         self._business_ms = max(self._business_ms, business_ms)
-
-
-_PROCESS = os.urandom(4).hex()  # drawn at each start: no two processes share their ids
-_NUMBERS = itertools.count()
-
-
-def new_id() -> str:
-    """26 hex digits: milliseconds, the process, a number; ids of one process sort by time."""
-    return f"{time.time_ns() // 1_000_000:012x}{_PROCESS}{next(_NUMBERS) & 0xFFFFFF:06x}"

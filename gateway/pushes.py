@@ -95,11 +95,9 @@ class Pushes:
     # -- receiving ------------------------------------------------------------------------
 
     async def _receive(self, request: web.Request) -> web.StreamResponse:
-        channel = request.match_info["channel"]
-        gate = self._gates.get((channel, request.match_info["account"]))
-        given = request.match_info.get("secret", "")
-        if gate is None or gate.adapter.push is None or not _same(given, gate.secret):
-            self._count(channel if gate else "unknown", "refused")
+        channel, account = request.match_info["channel"], request.match_info["account"]
+        gate = self.gate(channel, account, request.match_info.get("secret", ""))
+        if gate is None:
             return web.Response(status=404)
         if self._inside.get(channel, 0) >= IN_FLIGHT_MAX:
             self._count(channel, "shed")
@@ -111,18 +109,31 @@ class Pushes:
             self._inside[channel] -= 1
 
     async def _take_in(self, gate: Gate, request: web.Request) -> web.StreamResponse:
-        channel = gate.adapter.name
         try:
             async with asyncio.timeout(READ_S):
                 body = await request.read()
         except TimeoutError:
-            self._count(channel, "slow")
+            self._count(gate.adapter.name, "slow")
             return web.Response(status=408)
-        push = Push({name.lower(): value for name, value in request.headers.items()}, body)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        reply = await self.accept(gate, Push(headers, body))
+        return web.Response(status=reply.status, body=reply.body, headers=dict(reply.headers))
+
+    def gate(self, channel: str, account: str, secret: str) -> Gate | None:
+        """Whose address it is; None for one that is not ours, or not known whole."""
+        gate = self._gates.get((channel, account))
+        if gate is None or gate.adapter.push is None or not _same(secret, gate.secret):
+            self._count(channel if gate else "unknown", "refused")
+            return None
+        return gate
+
+    async def accept(self, gate: Gate, push: Push) -> Reply:
+        """Verify, keep, acknowledge."""
+        channel, pushes = gate.adapter.name, gate.adapter.push
         tier = _verify(gate, push)
-        if tier is None:
+        if tier is None or pushes is None:
             self._count(channel, "forged")
-            return web.Response(status=401)
+            return Reply(401, b"")
         delivery = decoded(gate, push)
         row = _row(gate, push, tier, delivery)
         keep = asyncio.ensure_future(self._store.run(ReceivePush(row)))
@@ -130,16 +141,13 @@ class Pushes:
             fresh = await asyncio.shield(keep)
         except Unavailable:
             self._count(channel, "unavailable")
-            return web.Response(status=503, headers={"Retry-After": "5"})
+            return Reply(503, b"", {"Retry-After": "5"})
         self._points.hit("before_push_acknowledged")
         if fresh and delivery is not None:
             self._launch(row.id, gate, delivery)
         outcome = "quarantined" if delivery is None else "new" if fresh else "repeated"
         self._count(channel, outcome)
-        pushes = gate.adapter.push
-        if pushes is None:
-            return web.Response(status=404)
-        return _response(pushes.accept(push))
+        return pushes.accept(push)
 
     # -- applying -------------------------------------------------------------------------
 
@@ -238,10 +246,6 @@ def _row(gate: Gate, push: Push, tier: Tier, delivery: Delivery | None) -> Inbox
 
 def _same(given: str, secret: str) -> bool:
     return hmac.compare_digest(given.encode(), secret.encode())
-
-
-def _response(reply: Reply) -> web.Response:
-    return web.Response(status=reply.status, body=reply.body, headers=dict(reply.headers))
 
 
 Stop = Callable[[], Coroutine[Any, Any, None]]

@@ -1,12 +1,11 @@
-"""The only HTTP client towards carriers: stamp, sign, send once, limit, decode.
+"""The only client towards carriers: stamp, sign, send once over HTTP, limit, decode.
 
 It never repeats a request. What was certainly not sent, and what may have been, are told apart;
 everything that is not an answer the adapter can read is UNKNOWN.
 """
 
 import asyncio
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -65,15 +64,53 @@ async def send_once(
 
 
 Observer = Callable[[str, str, Answer, float], None]  # channel, operation, answer, seconds
+Send = Callable[[Endpoint, Call, bool], Awaitable[Reply | Answer]]  # True: on a new connection
 
 
 class Runner:
     """One attempt at one operation, and what came of it. It never raises for the carrier."""
 
-    def __init__(self, clock: Clock, nonce: Callable[[], str], observe: Observer) -> None:
+    def __init__(
+        self, clock: Clock, nonce: Callable[[], str], observe: Observer, send: Send
+    ) -> None:
         self._clock = clock
         self._nonce = nonce
         self._observe = observe
+        self._send = send
+
+    async def perform(
+        self,
+        endpoint: Endpoint,
+        name: str,
+        operation: Operation[Q],
+        question: Q,
+        waybills: tuple[str, ...],
+    ) -> Answer:
+        time = asyncio.get_running_loop().time
+        started = time()
+        stamp = Stamp(self._clock.now(), self._nonce())
+        try:
+            call = operation.encode(question)
+            signed = endpoint.adapter.sign(call, endpoint.credentials, stamp)
+        except (ValueError, LookupError):
+            return NOT_ASKABLE
+        reply = await self._send(endpoint, signed, _alone(endpoint.adapter, name))
+        answer = reply if isinstance(reply, Answer) else read(operation, reply, waybills)
+        self._observe(endpoint.adapter.name, name, answer, time() - started)
+        return answer
+
+
+def _alone(adapter: Adapter, name: str) -> bool:
+    """Where a lost request cannot be looked up, a pooled connection that the carrier has
+    just closed would turn an idle moment into an unknown: such calls connect anew."""
+    blind = adapter.query is None and adapter.dedup.value is Dedup.NONE
+    return blind and name == "intercept"
+
+
+class Http:
+    """One HTTP request at a time over kept connections, or over one of its own."""
+
+    def __init__(self) -> None:
         self._pooled: aiohttp.ClientSession | None = None
         self._fresh: aiohttp.ClientSession | None = None
 
@@ -86,39 +123,10 @@ class Runner:
             if session is not None:
                 await session.close()
 
-    async def perform(
-        self,
-        endpoint: Endpoint,
-        name: str,
-        operation: Operation[Q],
-        question: Q,
-        waybills: tuple[str, ...],
-    ) -> Answer:
-        started = time.monotonic()
-        stamp = Stamp(self._clock.now(), self._nonce())
-        try:
-            call = operation.encode(question)
-            signed = endpoint.adapter.sign(call, endpoint.credentials, stamp)
-        except (ValueError, LookupError):
-            return NOT_ASKABLE
-        session = self._session(endpoint.adapter, name)
-        reply = await self._send(session, endpoint, signed)
-        answer = reply if isinstance(reply, Answer) else read(operation, reply, waybills)
-        self._observe(endpoint.adapter.name, name, answer, time.monotonic() - started)
-        return answer
-
-    def _session(self, adapter: Adapter, name: str) -> aiohttp.ClientSession:
-        """Where a lost request cannot be looked up, a pooled connection that the carrier has
-        just closed would turn an idle moment into an unknown: such calls connect anew."""
-        blind = adapter.query is None and adapter.dedup.value is Dedup.NONE
-        session = self._fresh if blind and name == "intercept" else self._pooled
+    async def send(self, endpoint: Endpoint, call: Call, alone: bool) -> Reply | Answer:
+        session = self._fresh if alone else self._pooled
         if session is None:
-            raise RuntimeError("the runner has not been started")
-        return session
-
-    async def _send(
-        self, session: aiohttp.ClientSession, endpoint: Endpoint, call: Call
-    ) -> Reply | Answer:
+            raise RuntimeError("the client has not been started")
         url = endpoint.base_url.rstrip("/") + call.path
         timeout = aiohttp.ClientTimeout(total=endpoint.timeout_s, sock_connect=endpoint.connect_s)
         try:

@@ -362,10 +362,17 @@ def _drawn_faults(
             continue
         if name in REPLACES_REPLY and any(fault.name in REPLACES_REPLY for fault in found):
             continue
+        if name in PUSH_FAULTS and any(_drops(name, fault.name) for fault in found):
+            continue
         parts = (subject.carrier, subject.waybill, subject.operation, subject.attempt, name)
         if draw(seed, *parts) % MILLION < share:
             found.append(Fault(name, ANY_OPERATION, times=0))
     return tuple(found)
+
+
+def _drops(one: FaultName, two: FaultName) -> bool:
+    """Whether the one is a fault of a push that the other drops, or the other way round."""
+    return two in PUSH_FAULTS and FaultName.PUSH_DROP in (one, two)
 
 
 def striking(

@@ -6,7 +6,7 @@ Due times are business time; the HTTP attempt itself takes machine time.
 import asyncio
 import heapq
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from zlib import crc32
 
 import aiohttp
@@ -23,23 +23,14 @@ REPLY_BYTES_MAX = 64 * 1024
 LOG = logging.getLogger("simulator.pushes")
 
 Due = tuple[Record, int] | tuple[Record, Claim] | Push
+Post = Callable[[Push], Awaitable[tuple[int, bytes] | None]]  # status and body; None: no answer
 
 
-class Pusher:
-    """The heap of everything due, and the one loop that empties it."""
+class Http:
+    """Posts one message, and reads no more of the answer than is needed."""
 
-    def __init__(self, depot: Depot, clock: VirtualClock, dialects: Mapping[str, Dialect]) -> None:
-        self._depot = depot
-        self._clock = clock
-        self._dialects = dialects
-        self._heap: list[tuple[int, int, Due]] = []
-        self._serial = 0
-        self._draining = asyncio.Lock()
-        self._woken = asyncio.Event()
+    def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
-        self.sent = 0
-        self.pending = 0  # messages that wait for a later attempt
-        depot.changed, depot.claimed = self.watch, self.watch_claim
 
     async def open(self) -> None:
         timeout = aiohttp.ClientTimeout(total=ATTEMPT_SECONDS)
@@ -51,6 +42,37 @@ class Pusher:
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
+
+    async def post(self, push: Push) -> tuple[int, bytes] | None:
+        assert self._session is not None
+        headers = {"Content-Type": push.content_type}
+        try:
+            async with self._session.post(
+                push.url, data=push.body, headers=headers, allow_redirects=False
+            ) as answer:
+                return answer.status, await answer.content.read(REPLY_BYTES_MAX)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            LOG.info("push not delivered: %s", type(error).__name__)
+            return None
+
+
+class Pusher:
+    """The heap of everything due, and the one loop that empties it."""
+
+    def __init__(
+        self, depot: Depot, clock: VirtualClock, dialects: Mapping[str, Dialect], post: Post
+    ) -> None:
+        self._depot = depot
+        self._clock = clock
+        self._dialects = dialects
+        self._post = post
+        self._heap: list[tuple[int, int, Due]] = []
+        self._serial = 0
+        self._draining = asyncio.Lock()
+        self._woken = asyncio.Event()
+        self.sent = 0
+        self.pending = 0  # messages that wait for a later attempt
+        depot.changed, depot.claimed = self.watch, self.watch_claim
 
     async def forget(self) -> None:
         """Drop everything due, once the attempts under way have ended."""
@@ -90,7 +112,7 @@ class Pusher:
 
     async def run(self) -> None:
         """Empty the heap as time passes; ends when cancelled."""
-        while self._session is not None:
+        while True:
             self._woken.clear()
             await self.drain()
             wait_ms = None
@@ -261,20 +283,13 @@ class Pusher:
             self._settle(push)
 
     async def _send(self, push: Push) -> None:
-        assert self._session is not None
         dialect = self._dialects[push.account.carrier]
-        headers = {"Content-Type": push.content_type}
         push.attempts += 1
         self.sent += 1
-        try:
-            async with self._session.post(
-                push.url, data=push.body, headers=headers, allow_redirects=False
-            ) as answer:
-                body = await answer.content.read(REPLY_BYTES_MAX)
-                push.status = answer.status
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            LOG.info("push not delivered: %s", type(error).__name__)
+        answer = await self._post(push)
+        if answer is None:
             return
+        push.status, body = answer
         push.acknowledged = push.acknowledged or dialect.acknowledged(push.status, body)
 
     def _settle(self, push: Push) -> None:

@@ -14,7 +14,7 @@ from simulator.control import Bench, control_app
 from simulator.depot import Depot
 from simulator.dialects import DIALECTS
 from simulator.outcomes import Scenario
-from simulator.pushes import Pusher
+from simulator.pushes import Http, Pusher
 from simulator.server import CarrierServer
 
 SHUTDOWN_SECONDS = 2.0
@@ -47,7 +47,8 @@ async def running(settings: Settings, scenario: Scenario) -> AsyncIterator[Addre
     """Serve until the block ends; the ports are known inside it."""
     clock = VirtualClock(settings.start_ms, settings.scale, settings.frozen, _machine_ms)
     depot = Depot(settings.seed, scenario)
-    pusher = Pusher(depot, clock, DIALECTS)
+    http = Http()
+    pusher = Pusher(depot, clock, DIALECTS, http.post)
     server = CarrierServer(depot, clock, pusher)
     carriers = web.ServerRunner(
         web.Server(server.handle, access_log=None),
@@ -60,7 +61,7 @@ async def running(settings: Settings, scenario: Scenario) -> AsyncIterator[Addre
         handle_signals=False,
         shutdown_timeout=SHUTDOWN_SECONDS,
     )
-    await pusher.open()
+    await http.open()
     loop = asyncio.create_task(pusher.run())
     loop.add_done_callback(_report)
     try:
@@ -73,7 +74,7 @@ async def running(settings: Settings, scenario: Scenario) -> AsyncIterator[Addre
         await asyncio.gather(loop, return_exceptions=True)
         await carriers.cleanup()
         await control.cleanup()
-        await pusher.close()
+        await http.close()
 
 
 def _report(loop: asyncio.Task[None]) -> None:

@@ -231,18 +231,13 @@ class Desk:
 
 async def opened(engine: Engine, **changes: Any) -> Desk:
     """A store on a new database with one funded merchant. The caller stops it."""
-    clock = Clock(followed=True)
+    clock = Clock(followed=True, new_id=Numbers())  # ids that count can be compared
     clock.follow(START)
     await driver(engine.url).migrate()
-    desk = Desk(engine, started(engine, clock, terms(**changes)), clock)
+    desk = Desk(engine, Store(driver(engine.url), clock, terms(**changes)), clock)
     await desk.store.start()
     await desk.opened()
     return desk
-
-
-def started(engine: Engine, clock: Clock, of: Terms) -> Store:
-    """A store whose ids count, so that two of them can be compared."""
-    return Store(driver(engine.url), clock, of, name=Numbers())
 
 
 @dataclass(slots=True)

@@ -244,10 +244,20 @@ def _query_cancelled(
 
 
 def latest(interceptions: Iterable[Interception]) -> Interception | None:
-    """The one that evidence by waybill belongs to: the open one, else the newest that left."""
+    """The one that evidence by waybill belongs to: the open one, else the newest that left.
+
+    One that was refused because of another comes last: what the parcel does is not its doing.
+    """
     ordered = sorted(
         interceptions,
-        key=lambda ic: (ic.open, ic.promised_at > 0, ic.sent_at > 0, ic.created_at, ic.id),
+        key=lambda ic: (
+            ic.open,
+            ic.promised_at > 0,
+            ic.sent_at > 0 and ic.reason not in OTHER_CAUSES,
+            ic.sent_at > 0,
+            ic.created_at,
+            ic.id,
+        ),
     )
     return ordered[-1] if ordered else None
 

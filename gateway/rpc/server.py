@@ -70,6 +70,20 @@ def options(settings: Settings) -> list[tuple[str, Any]]:
     ]
 
 
+def services(shell: Shell, errands: Errands, draining: asyncio.Event) -> dict[str, Any]:
+    """Every service of the protocol, by its full name."""
+    made = (
+        ParcelService(shell),
+        InterceptService(shell, errands, draining),
+        ClaimService(shell),
+        WalletService(shell),
+        MerchantService(shell),
+        CarrierService(shell),
+        OperationService(shell),
+    )
+    return {f"turnback.v1.{type(service).__name__}": service for service in made}
+
+
 class Server:
     """The public interface of one process."""
 
@@ -83,32 +97,19 @@ class Server:
         )
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        services = self._services(shell)
-        self._names = tuple(services)
-        self._server.add_generic_rpc_handlers(tuple(self._handlers(services)))
+        served = services(shell, self.errands, self._guard.draining)
+        self._names = tuple(served)
+        self._server.add_generic_rpc_handlers(tuple(self._handlers(served)))
         if shell.settings.grpc.reflection:
-            names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            names = (*served, health.SERVICE_NAME, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, self._server)
         self.port = 0
 
-    def _services(self, shell: Shell) -> dict[str, Any]:
-        prefix = "turnback.v1."
-        made = (
-            ParcelService(shell),
-            InterceptService(shell, self.errands, self._guard.draining),
-            ClaimService(shell),
-            WalletService(shell),
-            MerchantService(shell),
-            CarrierService(shell),
-            OperationService(shell),
-        )
-        return {prefix + type(service).__name__: service for service in made}
-
-    def _handlers(self, services: dict[str, Any]) -> Iterator[grpc.GenericRpcHandler]:
+    def _handlers(self, served: dict[str, Any]) -> Iterator[grpc.GenericRpcHandler]:
         """Every method of the protocol; one without a role or a behaviour stops the start."""
         for file in FILES:
             for descriptor in file.services_by_name.values():
-                service = services[descriptor.full_name]
+                service = served[descriptor.full_name]
                 handlers = {
                     method.name: self._guard.handler(method, getattr(service, method.name))
                     for method in descriptor.methods

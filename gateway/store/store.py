@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from gateway.clock import Clock, new_id
+from gateway.clock import Clock
 from gateway.domain.command import Command, Env
 from gateway.domain.fees import Terms
 from gateway.domain.interception import EventRow
@@ -45,14 +45,12 @@ class Store:
         terms: Terms,
         points: FailPoints | None = None,
         patience_s: float = 0.3,
-        name: Callable[[], str] = new_id,
     ) -> None:
         self._driver = database
         self._clock = clock
         self._terms = terms
         self._points = points or FailPoints()
-        self._name = name
-        self.owner = name()
+        self.owner = clock.new_id()
         self._builders: dict[tuple[str, type[Any]], Builder] = {}
         self._writer = Writer(self._commit, patience_s)
         self._position = 0
@@ -89,7 +87,7 @@ class Store:
         return await self._writer.submit(command)
 
     def env(self) -> Env:
-        return Env(self._clock.now(), self._clock.machine_ms(), self._name, self.owner)
+        return Env(self._clock.now(), self._clock.machine_ms(), self._clock.new_id, self.owner)
 
     async def _commit(self, commands: Sequence[Command]) -> list[Outcome]:
         """One transaction for all; one for each where that fails."""

@@ -5,7 +5,6 @@ tenants. A command, once in a batch, runs to its commit whatever becomes of its 
 """
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
@@ -108,8 +107,9 @@ class Writer:
         """Decide and commit one command. The caller's cancellation does not stop a commit."""
         if not self._open:
             raise Unavailable("the store is not open")
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._lanes.add(Pending(command, future, time.monotonic()))
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        self._lanes.add(Pending(command, future, loop.time()))
         self._wake.set()
         return await future
 
@@ -121,6 +121,7 @@ class Writer:
             await self._task
 
     async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
         last = 0
         while self._open or self._lanes:
             if not self._lanes:
@@ -129,7 +130,7 @@ class Writer:
                 continue
             if last > 1:
                 await asyncio.sleep(self._linger_s)  # under load a little patience fills a batch
-            batch = self._lanes.take(time.monotonic())
+            batch = self._lanes.take(loop.time())
             last = len(batch)
             if not batch:
                 continue

@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.domain.carrier import Answer, Milestone, Promise, Reason, Status, Tier, Verdict
+from gateway.domain.carrier import Answer, Cause, Milestone, Promise, Reason, Status, Tier, Verdict
 from gateway.domain.due import Fumble
 from gateway.domain.interception import (
     Cancel,
     Decision,
     Evidence,
     EvidenceKind,
+    Interception,
     JobKind,
     JobState,
     Outcome,
@@ -143,6 +144,21 @@ def test_a_reply_that_comes_late_is_evidence_whoever_brings_it() -> None:
     assert stage.ic.money.value == "RELEASED"
     assert "LATE_ACCEPTANCE" in stage.exceptions()
     stage.audit()
+
+
+def test_a_late_acceptance_is_not_laid_to_one_that_was_refused_because_of_it() -> None:
+    stage = Stage("zto")
+    first = stage.create().id
+    stage.reply(Verdict.REFUSED, Reason.TOO_LATE)
+    second = stage.create_again().id
+    stage.reply(Verdict.REFUSED, Reason.ALREADY_INTERCEPTED)
+    stage.wait(HOUR_MS)
+    stage.push(Tier.T1, stage.scan(Milestone.RETURNING, cause=Cause.INTERCEPTION))
+    (work,) = stage.lease(JobKind.FOLLOW)
+    assert work.subject == first
+    stage.observed(work, None, (stage.scan(Milestone.RETURNING, cause=Cause.INTERCEPTION),))
+    decisions = {key: stage.book.need(Interception, key).decision for key in (first, second)}
+    assert decisions == {first: Decision.LATE_ACCEPTED, second: Decision.REFUSED}
 
 
 def test_a_no_after_a_yes_is_for_a_person() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from simulator.bodies import load_scenario
 from simulator.outcomes import (
     DEFAULT_MIX,
+    PUSH_FAULTS,
     Fault,
     FaultName,
     Outcome,
@@ -142,3 +143,12 @@ def test_a_scenario_file_may_be_toml(tmp_path: Path) -> None:
     path.write_text('[[rules]]\nmatch = {carrier = "zto"}\ndo = {outcome = "lost"}\n')
     chosen = choose(load_scenario(path), 1, Subject("zto", "A", "7", "intercept", 1), None)
     assert chosen.outcome is Outcome.LOST
+
+
+def test_a_mix_of_push_faults_never_contradicts_itself() -> None:
+    shares = dict.fromkeys(PUSH_FAULTS, 500000)
+    scenario = Scenario(faults=shares)
+    for nth in range(200):
+        subject = Subject("zto", "a", f"w{nth}", "push", 1)
+        names = [fault.name for fault in choose(scenario, 1, subject, None).faults]
+        assert names.count(FaultName.PUSH_DROP) == 0 or len(names) == 1

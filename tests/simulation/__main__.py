@@ -1,0 +1,120 @@
+"""`python -m tests.simulation`: run seeds, add up what they met, replay one."""
+
+import json
+import sys
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from tests.simulation import coverage
+from tests.simulation.seeds import FOUND
+from tests.simulation.world import Result, play
+
+ENOUGH = 100  # times that a fault or an edge should have been met
+SHOWN_MAX = 40
+PER_CHILD = 25  # seeds of one process
+
+
+@dataclass(slots=True)
+class State:
+    """What the runs so far add up to; in a file, so that a run can go on later."""
+
+    size: int
+    seeds: dict[str, str] = field(default_factory=dict)  # seed -> digest
+    met: Counter[str] = field(default_factory=Counter)
+    kills: int = 0
+    violations: list[tuple[int, int, str, str]] = field(default_factory=list)
+
+    def add(self, result: Result) -> None:
+        self.seeds[str(result.seed)] = result.digest
+        self.met += result.met
+        self.kills += result.kills
+        for rule, what in result.violations:
+            self.violations.append((result.seed, result.size, rule, what))
+
+    def write(self, path: Path) -> None:
+        text = json.dumps({name: getattr(self, name) for name in self.__slots__})
+        made = path.with_suffix(".new")
+        made.write_text(text, "utf-8")
+        made.replace(path)
+
+    @classmethod
+    def read(cls, path: Path, size: int) -> "State":
+        if not path.exists():
+            return cls(size)
+        given: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        if given["size"] != size:
+            raise typer.BadParameter(f"{path} holds seeds of size {given['size']}")
+        given["met"] = Counter(given["met"])
+        given["violations"] = [tuple(each) for each in given["violations"]]
+        return cls(**given)
+
+
+def replay(seed: int, size: int) -> str:
+    return f"{Path(sys.executable)} -m tests.simulation --start {seed} --seeds 1 --size {size}"
+
+
+def command(
+    seeds: Annotated[int, typer.Option(help="How many.", min=1)] = 20,
+    size: Annotated[int, typer.Option(help="Interceptions of each.", min=1)] = 50,
+    start: Annotated[int, typer.Option(help="The first seed.")] = 1,
+    state: Annotated[Path | None, typer.Option(help="Add to this file, and go on from it.")] = None,
+    jobs: Annotated[int, typer.Option(help="Seeds at one time.", min=1)] = 1,
+    found: Annotated[
+        bool, typer.Option("--found", help="The seeds that once found a bug.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Play the seeds. Exit 1 if anything was wrong in one."""
+    kept = State.read(state, size) if state else State(size)
+    plan = [(seed, size) for seed in range(start, start + seeds) if str(seed) not in kept.seeds]
+    if found:
+        plan = [(each.seed, each.size) for each in FOUND]
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with (
+        Progress(*columns, TimeElapsedColumn(), console=console) as progress,
+        ProcessPoolExecutor(
+            jobs, mp_context=get_context("spawn"), max_tasks_per_child=PER_CHILD
+        ) as pool,
+    ):
+        bar = progress.add_task("seeds", total=len(plan))
+        for done in as_completed([pool.submit(play, *each) for each in plan]):
+            result = done.result()
+            kept.add(result)
+            if state:
+                kept.write(state)
+            wrong = f", {len(kept.violations)} violations" if kept.violations else ""
+            progress.update(bar, advance=1, description=f"seeds, {kept.kills} kills{wrong}")
+    raise typer.Exit(report(kept, as_json))
+
+
+def report(kept: State, as_json: bool) -> int:
+    rows = coverage.table(kept.met)
+    if as_json:
+        told = {"seeds": kept.seeds, "kills": kept.kills, "violations": kept.violations}
+        print(json.dumps(told | {"met": {row.name: row.count for row in rows}}, ensure_ascii=False))
+    else:
+        shown = Table("met", "times", "")
+        for row in rows:
+            few = "" if row.count >= ENOUGH else row.excuse or f"less than {ENOUGH}"
+            shown.add_row(row.name, str(row.count), few)
+        Console().print(shown)
+        for seed, size, rule, what in kept.violations[:SHOWN_MAX]:
+            print(f"seed {seed}: {rule}: {what}\n    {replay(seed, size)}")
+        digest = sorted(kept.seeds.values())
+        print(f"{kept.kills} kills; {len(digest)} histories, {len(set(digest))} of them different")
+    print(f"simulation: {len(kept.seeds)} seeds, {len(kept.violations)} violations")
+    return 1 if kept.violations else 0
+
+
+if __name__ == "__main__":
+    typer.run(command)

@@ -1,0 +1,357 @@
+"""The end of a seed: what the ledger says against what really happened at the carriers.
+
+Everything is read from the file and from the simulator's own memory; no rule is the gateway's.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from json import loads
+from typing import TYPE_CHECKING, Any
+
+from simulator.truth import ClaimState, Facts, facts
+from simulator.truth import judge as ruling
+from simulator.world import Interception
+from tests.simulation.auditor import Model
+from tests.simulation.crowd import VALUES
+from tests.simulation.terms import CAP_MINOR, TENANT
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+UNSETTLED = """
+SELECT id, decision || ' ' || movement || ' ' || money || ' ' || cancel FROM interception
+WHERE decision IN ('QUEUED', 'SENDING', 'PROCESSING', 'UNKNOWN') OR money = 'HELD'
+    OR (decision IN ('ACCEPTED', 'LATE_ACCEPTED') AND movement IN ('NONE', 'RETURNING'))
+    OR cancel IN ('ASKED', 'SENT')
+UNION ALL SELECT id, 'push ' || status FROM inbox WHERE status = 'new'
+UNION ALL SELECT id, 'claim ' || state FROM claim
+    WHERE state IN ('FILED', 'UNDER_REVIEW') AND desk = 'carrier'
+UNION ALL SELECT id, 'leased' FROM job WHERE state = 'leased'
+"""
+HELD_ROWS = """
+SELECT id, decision, movement, failure, money, cancel, reason, fee_minor, merchant, channel, waybill
+FROM interception ORDER BY created_at, id
+"""
+Wrong = Iterator[tuple[str, str]]
+
+
+def unsettled(world: "World") -> list[str]:
+    return [f"{key} is {what}" for key, what in world.auditor.rows(UNSETTLED)]
+
+
+def arrived(world: "World") -> bool:
+    """Whether every parcel has come to the end of its way."""
+    ends = [course[-1].at_ms for r in world.depot.records.values() if (course := r.course())]
+    return max(ends, default=0) <= world.now
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One interception as the ledger has it, beside its truth."""
+
+    id: str
+    decision: str
+    movement: str
+    failure: str
+    money: str
+    cancel: str
+    reason: str
+    fee: int
+    merchant: str
+    channel: str
+    waybill: str
+    entries: tuple[Interception, ...]  # what the carrier's journal has under its name
+    truth: Facts
+
+    @property
+    def entry(self) -> Interception | None:
+        """The instruction that counts: the last that took effect, else the last."""
+        taken = [entry for entry in self.entries if entry.effects]
+        found = taken or list(self.entries)
+        return found[-1] if found else None
+
+    def accepted(self, now: int) -> bool:
+        entry = self.entry
+        return entry is not None and entry.accepted_ms is not None and entry.accepted_ms <= now
+
+
+def heard(world: "World") -> bool:
+    """Whether the stream has told every event there is."""
+    [(newest,)] = world.auditor.rows("SELECT COALESCE(MAX(position), 0) FROM event")
+    return int(world.auditor.cursor or 0) >= int(newest)
+
+
+def judge(world: "World") -> None:
+    found = list(kept(world))
+    for rule in (*RULES,):
+        for name, what in rule(world, found):
+            world.wrong(name, what)
+
+
+def kept(world: "World") -> Iterator[Kept]:
+    for row in world.auditor.rows(HELD_ROWS):
+        channel, waybill = row[-2:]
+        record = world.depot.records[channel, waybill]
+        ours = {key for key, ic in world.auditor.sent.items() if ic == row[0]}
+        entries = [e for e in record.journal if not e.by_other and e.reference in ours]
+        fields: list[Any] = [*row, tuple(entries), facts(record, world.now)]
+        yield Kept(*fields)
+
+
+# -- decisions and money -------------------------------------------------------------------
+
+
+def decided(world: "World", found: list[Kept]) -> Wrong:
+    for one in found:
+        accepted = one.accepted(world.now)
+        promised = one.decision in ("ACCEPTED", "LATE_ACCEPTED")
+        entry, truth, deal = one.entry, one.truth, world.deals[one.channel]
+        if promised and not accepted and deal.promise_on != "reply":
+            yield "gt.promise", f"{one.id} is {one.decision}, and the carrier never accepted"
+        if accepted and not promised:
+            withdrawn = one.decision == "CANCELLED" and entry and entry.cancelled_ms is not None
+            delivered = one.reason == "DELIVERED" and truth.delivered_ms is not None
+            if not (withdrawn or delivered):
+                yield "inv.C2", f"{one.id} is {one.decision} {one.reason}, the carrier accepted"
+        late = entry is not None and entry.refused_ms is not None
+        if one.decision == "LATE_ACCEPTED" and not (late or world.jumped):
+            yield "inv.C3", f"{one.id} was given up, and the carrier had never refused it"
+
+
+def charged(world: "World", found: list[Kept]) -> Wrong:
+    for one in found:
+        allowed = set(_fees(world, one))
+        money = "NONE" if one.fee == 0 else one.money
+        if one.fee and money not in allowed:
+            what = f"{one.id} {one.decision}: fee {money}, the truth allows {sorted(allowed)}"
+            yield "inv.C1", f"{what} {one.truth.fee} {_story(one)}"
+
+
+def _fees(world: "World", one: Kept) -> Iterator[str]:
+    """What may have become of the fee, by the truth and the deal."""
+    entry, deal = one.entry, world.deals[one.channel]
+    delivered = one.truth.delivered_ms is not None
+    refunded = "REFUNDED" if deal.refunds_failed else "CAPTURED"
+    if not one.accepted(world.now):
+        yield "RELEASED"
+        if deal.promise_on == "reply" and entry is not None and entry.receipt_only:
+            yield refunded if not entry.cancelled_ms else "REFUNDED"
+            yield from ("CAPTURED",) if one.movement == "RETURNED" or deal.keeps_on_cancel else ()
+        return
+    if entry is not None and entry.cancelled_ms is not None:
+        yield "RELEASED"
+        yield "CAPTURED" if deal.keeps_on_cancel else "REFUNDED"
+        return
+    if entry is not None and entry.refused_ms is not None:
+        yield "RELEASED"
+        if not world.auditor.rows(REFUSALS, id=one.id):
+            yield refunded if delivered else "CAPTURED"  # the refusal never reached us
+        return
+    if one.decision == "LATE_ACCEPTED" and world.jumped:
+        yield "RELEASED"
+    if delivered:
+        yield refunded
+        if one.reason == "DELIVERED":
+            yield "RELEASED"
+        return
+    yield "CAPTURED"
+
+
+REFUSALS = """
+SELECT 1 FROM evidence WHERE interception = :id AND kind = 'reply' AND verdict = 'refused'
+"""
+
+
+def _story(one: Kept) -> str:
+    entry = one.entry
+    if entry is None:
+        return "never executed"
+    return (
+        f"{one.waybill} {entry.outcome} asked {entry.asked_ms} accepted {entry.accepted_ms} "
+        f"refused {entry.refused_ms} cancelled {entry.cancelled_ms} "
+        f"delivered {one.truth.delivered_ms}"
+    )
+
+
+def once(world: "World", found: list[Kept]) -> Wrong:
+    for one in found:
+        record = world.depot.records[one.channel, one.waybill]
+        twice = any(seen.fault == "executes_twice" for seen in record.seen)
+        effects = sum(entry.effects for entry in one.entries)
+        if effects > 1 and not twice:
+            yield "inv.C4", f"{one.id}: {effects} effects at the carrier {_story(one)}"
+
+
+def moved(world: "World", found: list[Kept]) -> Wrong:
+    for one in found:
+        if one.decision not in ("ACCEPTED", "LATE_ACCEPTED") or not one.accepted(world.now):
+            continue
+        entry, truth = one.entry, one.truth
+        if entry is not None and entry.cancelled_ms is not None:
+            continue
+        right = "RETURNING" if truth.turned_ms is not None else "NONE"
+        if truth.delivered_ms is not None:
+            right = "RETURN_FAILED"
+        elif truth.returned_ms is not None:
+            right = "RETURNED"
+        elif truth.lost_ms is not None and truth.found_ms is None:
+            right = "LOST"
+        if one.movement != right:
+            yield "gt.movement", f"{one.id}: {one.movement}, the truth is {right} {_story(one)}"
+
+
+# -- what clients were told ------------------------------------------------------------------
+
+
+def known(world: "World", found: list[Kept]) -> Wrong:
+    """Every acknowledged Create exists, with its fee; every other one is nobody's."""
+    auditor, held = world.auditor, {one.id: one for one in found}
+    for request, key in auditor.requests.items():
+        model: Model = auditor.models[key]
+        one = held.get(key)
+        if one is None or (one.fee, one.merchant) != (model.fee, f"{TENANT}/{model.life.merchant}"):
+            yield "inv.I3", f"{request} was acknowledged as {key}: {one}"
+    for key in held.keys() - set(auditor.requests.values()):
+        yield "inv.I7", f"{key} exists, and nobody was told of it"
+    for key, model in auditor.models.items():
+        columns, one = model.columns, held.get(key)
+        shown = (columns["decision"], columns["movement"], columns["money"], columns["cancel"])
+        if one and shown != (one.decision, one.movement, one.money, one.cancel):
+            yield "gt.watch", f"{key}: the stream ended with {shown}"
+
+
+def balances(world: "World", found: list[Kept]) -> Wrong:
+    """Top-ups, less the fees that are due, and the awards that were paid into the wallet."""
+    right: Counter[str] = Counter()
+    awarded: Counter[str] = Counter()
+    for merchant, wallet in world.auditor.wallets.items():
+        right[f"{TENANT}/{merchant}"] += wallet.paid
+    for one in found:
+        right[one.merchant] -= one.fee if one.money in ("HELD", "CAPTURED") else 0
+    paid = dict(world.auditor.rows(PAID))
+    for award, merchant, channel, amount in world.auditor.rows(
+        "SELECT w.id, c.merchant, c.channel, w.amount FROM award w JOIN claim c ON c.id = w.claim"
+    ):
+        if world.deals[channel].payout == "wallet":
+            right[merchant] += amount
+        if paid.get(award, 0) != amount:
+            awarded[merchant] += amount
+            yield "gt.payouts", f"{award}: {paid.get(award, 0)} paid of {amount}"
+    shown: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    for kind, owner, balance in world.auditor.rows(
+        "SELECT kind, owner, balance FROM account WHERE balance IS NOT NULL"
+    ):
+        shown[owner][kind] = balance
+    for merchant, available in right.items():
+        has = shown[merchant].get("AVAILABLE", 0), shown[merchant].get("HELD", 0)
+        if has != (available, 0):
+            yield "gt.wallet", f"{merchant}: {has} instead of {available}"
+
+
+PAID = """
+SELECT award, SUM(amount) FROM transfer WHERE kind IN ('payout', 'settle_offline') GROUP BY award
+"""
+
+
+def awards(world: "World", found: list[Kept]) -> Wrong:
+    """Every award is the least of its four limits, in the order in which they were made."""
+    auditor = world.auditor
+    of_claim: Counter[str] = Counter()
+    of_line: Counter[tuple[str, str]] = Counter()
+    of_parcel: Counter[str] = Counter()
+    decisions: set[str] = set()
+    for key, claim, parcel, line, amount, decision, channel, reference, loss in auditor.rows(
+        "SELECT w.id, w.claim, w.parcel, w.line_no, w.amount, w.decision_key, c.channel, "
+        "c.reference, c.loss_minor FROM award w JOIN claim c ON c.id = w.claim ORDER BY w.rowid"
+    ):
+        granted = _granted(world, claim, decision, channel, reference, of_claim[claim])
+        left = min(
+            loss - of_claim[claim],
+            VALUES[int(line) - 1] - of_line[parcel, line],
+            CAP_MINOR - of_parcel[parcel],
+            granted,
+        )
+        if amount != left or amount <= 0:
+            yield "inv.P1", f"{key}: {amount} awarded, {left} is due"
+        if decision in decisions:
+            yield "inv.P6", f"{decision} paid twice"
+        if auditor.filings.get(claim, (None, loss))[1] != loss:
+            yield "inv.P1", f"{claim}: the loss is {loss}, and not what was filed"
+        told = auditor.awards.get(key)
+        if told is not None and told != amount:
+            yield "inv.P6", f"{key}: told {told}, and {amount} is kept"
+        decisions.add(decision)
+        of_claim[claim] += amount
+        of_line[parcel, line] += amount
+        of_parcel[parcel] += amount
+    kept_awards = {row[0] for row in auditor.rows("SELECT id FROM award")}
+    for key in auditor.awards.keys() - kept_awards:
+        yield "inv.P2", f"{key} was told, and is not there"
+
+
+def _granted(
+    world: "World", claim: str, decision: str, channel: str, reference: str, before: int
+) -> int:
+    """What the desk said, or what the carrier really granted in all."""
+    if decision.startswith("person:"):
+        return world.auditor.grants.get((claim, decision.rsplit(":", 1)[1]), -1)
+    record, filed = world.depot.claims[reference]
+    state, granted = ruling(record, filed, world.now)
+    return granted - before if state is not ClaimState.REJECTED else 0
+
+
+def ruled(world: "World", found: list[Kept]) -> Wrong:
+    """What a carrier grants is awarded, as far as the limits go."""
+    got: Counter[str] = Counter()
+    for claim, total in world.auditor.rows("SELECT claim, SUM(amount) FROM award GROUP BY claim"):
+        got[claim] += total
+    for key, reference, state in world.auditor.rows(
+        "SELECT id, reference, state FROM claim WHERE desk = 'carrier' AND reference <> ''"
+    ):
+        record, filed = world.depot.claims[reference]
+        _, granted = ruling(record, filed, world.now)
+        if granted > 0 and not got[key] and state not in ("VOID", "REJECTED"):
+            yield "gt.awards", f"{key}: {granted} granted, nothing awarded, {state}"
+
+
+# -- pushes and exceptions -------------------------------------------------------------------
+
+
+def pushes(world: "World", found: list[Kept]) -> Wrong:
+    rows = world.auditor.rows("SELECT channel, body FROM inbox")
+    there = {key for channel, body in rows for key in push_ids(channel, body)}
+    for record in world.depot.records.values():
+        for key, _, push in record.pushes:
+            if push.forged and (push.acknowledged or key in there):
+                yield "inv.K4", f"{record.parcel.waybill}: the forged push {key} was taken"
+            if push.acknowledged and not push.forged and key not in there:
+                yield "inv.K1", f"{record.parcel.waybill}: push {key} was acknowledged, and is lost"
+
+
+def push_ids(channel: str, body: bytes) -> Iterator[str]:
+    """The carrier's own numbers of what a push tells."""
+    told = loads(body)
+    if channel == "sf":
+        yield from (str(route["id"]) for route in told["Body"]["WaybillRoute"])
+    else:
+        yield str(loads(told["data"])["eventId"])
+
+
+def exceptions(world: "World", found: list[Kept]) -> Wrong:
+    """Nobody is called for nothing, and somebody for everything that went wrong."""
+    held = {one.id: one for one in found}
+    told: defaultdict[str, set[str]] = defaultdict(set)
+    for kind, subject, detail in world.auditor.rows("SELECT kind, subject, detail FROM exception"):
+        told[subject].add(kind)
+        given_up = kind == "GIVEN_UP" and subject in held
+        if given_up or kind in ("QUARANTINED", "ACCOUNT_REJECTED"):
+            yield "gt.exceptions", f"{kind} of {subject}: {detail}"
+    for one in found:
+        if one.decision == "LATE_ACCEPTED" and "LATE_ACCEPTANCE" not in told[one.id]:
+            yield "inv.C2", f"{one.id} is accepted late, and nobody was told"
+        if one.failure in ("DELIVERED", "CARRIER") and "PROMISE_BROKEN" not in told[one.id]:
+            yield "gt.exceptions", f"{one.id}: {one.failure}, and nobody was told"
+
+
+RULES = (decided, charged, once, moved, known, balances, awards, ruled, pushes, exceptions)

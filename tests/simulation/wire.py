@@ -1,0 +1,209 @@
+"""Both hops without sockets: the signed bytes go to the carrier's dialect, its pushes to our door.
+
+A request, once it has left, goes on without the process that sent it.
+"""
+
+import asyncio
+from dataclasses import dataclass, replace
+from random import Random
+from typing import TYPE_CHECKING
+
+from gateway.domain.carrier import Answer, Call, Push, Reply
+from gateway.runner import NO_ANSWER, NOT_SENT, Endpoint
+from simulator.depot import Push as Message
+from simulator.dialect import Answer as Said
+from simulator.dialect import Asked, Inbound
+from simulator.dialects import DIALECTS
+from simulator.outcomes import Fault, FaultName, Params
+from tests.simulation.faults import DOOR, WIRE, drawn, strikes
+
+if TYPE_CHECKING:
+    from tests.simulation.gateway import Gateway
+    from tests.simulation.world import World
+
+LATE_S = 4.0  # a request arrives at most so long after it was given up
+HTML = b"<html><head><title>Bad Gateway</title></head><body>nginx</body></html>"
+PAGES: dict[str, tuple[int, bytes]] = {
+    "http_500": (500, b'{"status":500,"error":"Internal Server Error"}'),
+    "html_502": (502, HTML),
+    "http_503": (503, b"Service Unavailable"),
+    "http_504": (504, b""),
+    "html_200": (200, HTML),
+    "empty_200": (200, b""),
+    "redirect_307": (307, b""),
+    "busy_429": (429, b'{"message":"Too Many Requests"}'),
+}
+SYSTEM = Fault(FaultName.BUSY_CODE, params=Params({"system": True}))
+BUSY = Fault(FaultName.BUSY_CODE)
+Outcome = Reply | Answer
+
+
+@dataclass(slots=True)
+class Wire:
+    """Between the gateway and the carriers, in both directions."""
+
+    world: "World"
+    chance: Random
+    share: int = 0  # of requests that meet a fault, in a million
+    pushes_fail: bool = False
+    down: str = ""  # a carrier that cannot be reached
+    silent: str = ""  # one that takes requests and never answers
+    busy: int = 0  # requests on their way
+
+    # -- to the carrier -------------------------------------------------------------------
+
+    async def send(self, sender: "Gateway", endpoint: Endpoint, call: Call) -> Outcome:
+        world, dialect = self.world, DIALECTS[endpoint.adapter.name]
+        headers = {name.lower(): value for name, value in call.headers.items()}
+        asked = dialect.read(Inbound(call.path.lstrip("/"), headers, call.body), world.depot)
+        if isinstance(asked, Said):
+            world.wrong("gt.readable", f"{endpoint.adapter.name} cannot read our call: {asked}")
+            return NO_ANSWER
+        world.auditor.leaving(asked, sender.clock.machine_ms())
+        answered: asyncio.Future[Outcome] = world.loop.create_future()
+        fault = self._fault(asked)
+        world.spawn(self._travel(endpoint, asked, fault, answered))
+        try:
+            async with asyncio.timeout(endpoint.timeout_s):
+                return await answered
+        except TimeoutError:
+            return NO_ANSWER
+
+    def _fault(self, asked: Asked) -> str:
+        if asked.account.carrier == self.down:
+            return "connect_refused"
+        if asked.account.carrier == self.silent:
+            return self.chance.choice(("timeout_before", "timeout_after"))
+        if not strikes(self.chance, self.share):
+            return ""
+        return drawn(self.chance, asked.operation)
+
+    async def _travel(
+        self, endpoint: Endpoint, asked: Asked, name: str, answered: "asyncio.Future[Outcome]"
+    ) -> None:
+        world, chance = self.world, self.chance
+        self.busy += 1
+        try:
+            if name:
+                world.met(f"wire.{name}")
+            fault = WIRE[name] if name else WIRE["slow"]
+            out_s = chance.uniform(0.001, 0.02)
+            if fault.late:
+                out_s = endpoint.timeout_s + chance.uniform(0.05, LATE_S)
+            elif name == "connect_timeout":
+                out_s = endpoint.connect_s
+            await asyncio.sleep(out_s)
+            outcome: Outcome | None = NOT_SENT
+            if fault.arrives:
+                outcome = await self._arrive(asked, name)
+                back_s = chance.uniform(0.001, 0.05)
+                if name == "slow":
+                    back_s = chance.uniform(0.2, 0.99) * endpoint.timeout_s - out_s
+                await asyncio.sleep(back_s)
+            elif not fault.answers:
+                outcome = None
+            if name.startswith("reset"):
+                outcome = NO_ANSWER
+            elif not fault.answers:
+                outcome = None
+            if outcome is not None and not answered.done():
+                answered.set_result(outcome)
+        finally:
+            self.busy -= 1
+
+    async def _arrive(self, asked: Asked, name: str) -> Outcome:
+        """The carrier reads, decides, acts, and answers, in that order."""
+        world, dialect = self.world, DIALECTS[asked.account.carrier]
+        fault = WIRE[name] if name else WIRE["slow"]
+        if asked.record is None and asked.waybill:
+            asked = replace(asked, record=world.depot.find(asked.account, asked.waybill))
+        seen, _ = world.depot.arrive(
+            asked.account,
+            asked.record,
+            asked.operation,
+            asked.waybill,
+            asked.reference,
+            world.now,
+            world.wall_ms(),
+        )
+        seen.fault = name
+        executes = fault.executes
+        if executes is None:
+            executes = self.chance.random() < 0.5
+        said: Said | None = None
+        if executes:
+            astray = other_waybill(asked.waybill) if name == "wrong_waybill" else ""
+            done = replace(asked, twice=name == "executes_twice", astray=astray)
+            said = dialect.perform(done, world.depot, world.now)
+            if astray:
+                body = said.body.replace(asked.waybill.encode(), astray.encode())
+                said = replace(said, body=body)
+            seen.executed, seen.code = True, said.code
+            if name == "push_before_reply":
+                await world.pusher.drain()
+        world.note("carrier", asked.operation, asked.waybill, name, seen.code)
+        return answer_of(dialect.name, name, said)
+
+    # -- from the carrier -----------------------------------------------------------------
+
+    async def post(self, message: Message) -> tuple[int, bytes] | None:
+        """One push, handed to whichever gateway lives. None: the carrier hears nothing."""
+        world, chance = self.world, self.chance
+        fault = ""
+        if self.pushes_fail and not message.forged:
+            fault = next((name for name, share in DOOR.items() if strikes(chance, share)), "")
+        if fault:
+            world.met(f"push.{fault}")
+        await asyncio.sleep(chance.uniform(0.001, 0.03))
+        if fault == "push_lost":
+            return None
+        if fault in ("push_tampered", "push_astray"):
+            await self._forge(message, fault)
+        answer = await self._knock(message.url, message.content_type, message.body)
+        world.note("push", message.account.carrier, *message.ids, answer and answer[0])
+        return None if fault == "push_reply_lost" else answer
+
+    async def _forge(self, message: Message, fault: str) -> None:
+        """The same message with a byte changed, or at another's door: neither may be taken."""
+        body, url = message.body, message.url
+        if fault == "push_astray":
+            head, _, secret = url.rpartition("/")
+            other = "sf" if "/zto/" in head else "zto"
+            url = f"{head.replace(message.account.carrier, other)}/{secret}"
+        elif message.account.carrier == "zto":
+            body = body.replace(b"billCode", b"billc0de", 1)
+        else:
+            url = url[:-1]
+        answer = await self._knock(url, message.content_type, body)
+        if answer is not None and answer[0] == 200:
+            self.world.wrong("inv.K4", f"a push that was {fault} got {answer[0]}")
+
+    async def _knock(self, url: str, kind: str, body: bytes) -> tuple[int, bytes] | None:
+        gateway = self.world.gateway
+        if gateway is None:
+            return None
+        _, channel, account, secret = url.removeprefix("http://gateway").strip("/").split("/")
+        gate = gateway.pushes.gate(channel, account, secret)
+        if gate is None:
+            return 404, b""
+        push = Push({"content-type": kind}, body)
+        reply = await gateway.finished(gateway.pushes.accept(gate, push))
+        return None if reply is None else (reply.status, reply.body)
+
+
+def other_waybill(waybill: str) -> str:
+    return waybill[:-1] + ("1" if waybill[-1:] == "0" else "0")
+
+
+def answer_of(carrier: str, name: str, said: Said | None) -> Outcome:
+    """What comes back: the carrier's answer, or what the fault makes of it."""
+    dialect = DIALECTS[carrier]
+    if name in PAGES:
+        status, body = PAGES[name]
+        return Reply(status, body, {"Content-Type": "text/html"})
+    if name in ("busy_code", "busy_system"):
+        said = dialect.busy(SYSTEM if name == "busy_system" else BUSY)
+    if said is None:
+        return NO_ANSWER
+    body = said.body[: len(said.body) // 2] if name == "truncated" else said.body
+    return Reply(said.status, body, {"Content-Type": said.content_type})

@@ -1,0 +1,49 @@
+"""Machine time begins with the wall's, and goes on steadily whatever becomes of the wall's."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from gateway.clock import Clock, new_id
+
+
+@dataclass(slots=True)
+class Machine:
+    wall: int = 1_790_000_000_000
+    steady: int = 5_000
+
+    def pass_by(self, ms: int, step: int = 0) -> None:
+        self.steady += ms
+        self.wall += ms + step
+
+
+def clock_of(machine: Machine, *, followed: bool = False) -> Clock:
+    return Clock(followed, lambda: machine.wall, lambda: machine.steady)
+
+
+@pytest.mark.parametrize("step", [-3_600_000, 3_600_000])
+def test_a_step_of_the_walls_clock_moves_no_machine_time(step: int) -> None:
+    machine = Machine()
+    clock = clock_of(machine)
+    before = clock.machine_ms()
+    machine.pass_by(250, step)
+    assert clock.machine_ms() - before == 250
+    assert clock.now() == machine.wall
+
+
+def test_a_process_that_starts_takes_the_walls_time() -> None:
+    machine = Machine()
+    machine.pass_by(1_000, 3_600_000)
+    assert clock_of(machine).machine_ms() == machine.wall
+
+
+def test_business_time_that_is_followed_never_runs_back() -> None:
+    clock = clock_of(Machine(), followed=True)
+    clock.follow(2_000)
+    clock.follow(1_000)
+    assert clock.now() == 2_000
+
+
+def test_ids_of_a_process_sort_by_time_and_are_never_the_same() -> None:
+    ids = [new_id() for _ in range(1_000)]
+    assert ids == sorted(set(ids))
