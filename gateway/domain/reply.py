@@ -209,7 +209,7 @@ def _after_post(book: Book, ic: Interception, job: Job, env: Env, terms: Terms) 
         first = delay(ASK_DELAYS_MS, 0)
         unlisted = ic.decision is D.UNKNOWN and said_no(book, ic)
         follow(book, ic, env.now if unlisted else env.now + first)
-    if ic.cancel is Cancel.ASKED:
+    if ic.cancel is Cancel.ASKED and ic.decision is not D.SENDING:  # else when that has ended
         if ic.decision in AT_CARRIER or ic.decision in PROMISED:
             schedule(book, JobKind.WITHDRAW, ic.id, ic.channel, ic.account, env.now)
         else:
