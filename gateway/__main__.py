@@ -24,16 +24,19 @@ from gateway import capabilities, config, telemetry
 from gateway.clock import Clock
 from gateway.domain.carrier import Adapter, Answer
 from gateway.domain.decide import DECISIONS
+from gateway.domain.retention import Purged
 from gateway.failpoints import CALL_POINTS, FailPoints, commit_points
 from gateway.pushes import Gate, Pushes, Stop, serve
+from gateway.retention import PARCELS, PUSHES, purge
 from gateway.rpc.server import Server
 from gateway.rpc.shell import Shell
 from gateway.runner import Endpoint, Runner
 from gateway.store import audit as rules
-from gateway.store.sqlite import Store, StoreError, connect, migrate
+from gateway.store.sqlite import Store, StoreError, connect, look, migrate
 from gateway.vitals import Vitals
 from gateway.worker import Worker
 
+COUNTED_MAX = 1_000_000  # of a dry run
 GARBAGE = 20_000  # new objects between two looks for cycles: a call makes hundreds, few in cycles
 log = structlog.get_logger("gateway")
 app = typer.Typer(
@@ -70,7 +73,14 @@ class Gateway:
         self.worker.inbox = lambda: self.pushes.at_work
         shell = Shell(settings, terms, self.store, self.worker, self.clock, self.metrics)
         self.server = Server(shell)
-        self.vitals = Vitals(self.store, self.worker, self.clock, self.metrics, self.server.ready)
+        self.vitals = Vitals(
+            self.store,
+            self.worker,
+            self.clock,
+            self.metrics,
+            self.server.ready,
+            terms.policy.retention_ms,
+        )
         self._follower: asyncio.Task[None] | None = None
         self._stops: list[Any] = []
 
@@ -320,7 +330,53 @@ def _moment(settings: config.Settings, path: Path) -> rules.Moment:
         with closing(connect(path, query_only=True)) as db:
             now = db.execute("SELECT COALESCE(MAX(at), 0) FROM event").fetchone()[0]
     threshold = settings.policy.four_eyes_above_minor
-    return rules.Moment(now=now, four_eyes_above_minor=threshold)
+    retention_ms = settings.policy.terms().retention_ms
+    return rules.Moment(now=now, four_eyes_above_minor=threshold, retention_ms=retention_ms)
+
+
+@app.command("purge")
+def purge_command(
+    config_file: ConfigFile,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be erased.")
+    ] = False,
+) -> None:
+    """Erase what is personal and older than policy.retention_days. A gateway that runs does so
+    by itself, every hour."""
+    settings = _settings(config_file)
+    path = settings.store.path
+    if not path.exists():
+        print(f"{path}: there is no store", file=sys.stderr)
+        raise typer.Exit(3)
+    try:
+        erased = _purgeable(settings) if dry_run else asyncio.run(_purge(settings))
+    except (StoreError, sqlite3.Error) as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(3) from None
+    verb = "to be erased" if dry_run else "erased"
+    days = settings.policy.retention_days
+    print(f"purge: {erased.parcels} parcels, {erased.pushes} pushes older than {days} days {verb}")
+
+
+def _purgeable(settings: config.Settings) -> Purged:
+    moment = _moment(settings, settings.store.path)
+    wanted = {"before": moment.now - moment.retention_ms, "limit": COUNTED_MAX}
+    return Purged(*(len(look(settings.store.path, name, **wanted)) for name in (PARCELS, PUSHES)))
+
+
+async def _purge(settings: config.Settings) -> Purged:
+    now = _moment(settings, settings.store.path).now
+    clock = Clock(followed=True)
+    clock.follow(now)
+    terms = settings.terms(settings.adapters(ADAPTERS))
+    store = Store(settings.store.path, clock, terms)
+    await store.start()
+    try:
+        erased = await purge(store, now, terms.policy.retention_ms)
+        await store.scour()
+        return erased
+    finally:
+        await store.stop()
 
 
 @app.command("carriers")

@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
@@ -38,6 +39,7 @@ PRAGMAS = (
     "PRAGMA synchronous = FULL",  # an acknowledged Create survives the loss of power
     "PRAGMA foreign_keys = ON",
     "PRAGMA busy_timeout = 2000",
+    "PRAGMA secure_delete = ON",  # what is erased is overwritten, not only given up
     "PRAGMA cache_size = -65536",
     "PRAGMA wal_autocheckpoint = 4000",
 )
@@ -137,6 +139,23 @@ class Store:
     async def run(self, command: Command) -> Any:
         """Decide and commit; the commit goes on if the caller is cancelled."""
         return await self._writer.submit(command)
+
+    async def scour(self) -> bool:
+        """Leave no copy of what was erased in the log. False while somebody reads from it."""
+        done: bool = await self._writer.on_thread(self._empty_log)
+        return done
+
+    def _empty_log(self) -> bool:
+        db = self._connection()
+        patience = db.execute("PRAGMA busy_timeout").fetchone()[0]
+        db.execute("PRAGMA busy_timeout = 0")  # commits wait behind it
+        try:
+            busy = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        except sqlite3.OperationalError:
+            return False
+        finally:
+            db.execute(f"PRAGMA busy_timeout = {patience:d}")
+        return not busy
 
     def env(self) -> Env:
         return Env(self._clock.now(), self._clock.machine_ms(), new_id, self.owner)
@@ -311,6 +330,7 @@ class Store:
             now=self._clock.now(),
             machine_ms=self._clock.machine_ms(),
             four_eyes_above_minor=self._terms.policy.four_eyes_above_minor,
+            retention_ms=self._terms.policy.retention_ms,
         )
         return await self.read(partial(audit, at=moment))
 
@@ -346,6 +366,12 @@ def connect(path: Path, *, query_only: bool = False) -> sqlite3.Connection:
     if query_only:
         db.execute("PRAGMA query_only = ON")
     return db
+
+
+def look(path: Path, name: str, **params: Any) -> list[dict[str, Any]]:
+    """One named query on a file that a gateway may have open. Raises sqlite3.Error."""
+    with closing(connect(path, query_only=True)) as db:
+        return _dicts(db.execute(queries(_place)[name].text, params))
 
 
 def version(db: sqlite3.Connection) -> int:

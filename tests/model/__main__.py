@@ -23,8 +23,7 @@ def main() -> int:
         if given.only not in case.name:
             continue
         report = explore(case, deep=given.deep)
-        world = case.deep if given.deep else case.world
-        rows.append(row(case, report, world))
+        rows.append(row(case, report, case.bounds(deep=given.deep)))
         found = surprises(case, report)
         wrong += bool(found)
         told += [f"{case.name}: {one}" for one in found]

@@ -7,7 +7,7 @@ UNSAFE  a property is broken; the trace that shows it is as short as any
 UNSEEN  money went back too soon, and there is a state from which nobody can learn of it
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum, auto
 
 from gateway.domain.carrier import Dedup, Promise
@@ -37,7 +37,6 @@ class Ends(StrEnum):
 
 SOUND = Protocol()
 NEAR = World()
-FAR = World(posts_max=3, crashes_max=2, readings_max=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +46,18 @@ class Case:
     able: Carrier
     how: Protocol = SOUND
     world: World = NEAR
-    deep: World = FAR
+    wide: bool = False  # has too many states to be looked at as far as the others
     verdict: Verdict = Verdict.SAFE
     fault: str = ""  # the property whose breach is shown
     settles: Ends = Ends.ALONE
     ends: frozenset[Decision] = field(default=PLAIN)  # decisions that must be reached, and no other
+
+    def bounds(self, *, deep: bool) -> World:
+        if not deep:
+            return self.world
+        if self.wide:
+            return replace(self.world, posts_max=3, crashes_max=1)
+        return replace(self.world, posts_max=3, crashes_max=2, readings_max=2)
 
     @property
     def name(self) -> str:
@@ -81,7 +87,7 @@ SAFE = (
         carrier="as ZTO",
         able=ZTO,
         world=STILL,
-        deep=NEAR,
+        wide=True,
     ),
     Case(
         protocol="send again, track",
@@ -89,7 +95,7 @@ SAFE = (
         able=BY_WAYBILL,
         how=AGAIN_BY_WAYBILL,
         world=STILL,
-        deep=NEAR,
+        wide=True,
         ends=LATE_ENDS,
     ),
     Case(
@@ -98,7 +104,7 @@ SAFE = (
         able=Carrier(cancel=True, tombstone=True),
         how=Protocol(too_late_accepts=True),
         world=World(merchant_withdraws=True),
-        deep=World(merchant_withdraws=True, posts_max=3, crashes_max=2),
+        wide=True,
         ends=WITHDRAWN,
     ),
     Case(protocol="query after the bound", carrier="its answer bears our reference", able=ASKED),
@@ -107,7 +113,7 @@ SAFE = (
         carrier="its answer names the waybill",
         able=Carrier(query=Query.WAYBILL, track=True),
         world=STILL,
-        deep=NEAR,
+        wide=True,
         ends=LATE_ENDS,
     ),
     Case(protocol="track", carrier="tracks, as SF", able=TRACKED, ends=LATE_ENDS),
@@ -117,7 +123,7 @@ SAFE = (
         carrier="tracks and cancels, as SF",
         able=Carrier(track=True, cancel=True),
         world=World(merchant_withdraws=True, crashes_max=0),
-        deep=World(merchant_withdraws=True),
+        wide=True,
         ends=LATE_ENDS | WITHDRAWN,
     ),
     Case(
@@ -125,7 +131,7 @@ SAFE = (
         carrier="recognises us, cancels",
         able=Carrier(dedup=Dedup.REFERENCE, query=Query.WAYBILL, cancel=True),
         world=World(merchant_withdraws=True, crashes_max=0),
-        deep=World(merchant_withdraws=True),
+        wide=True,
         settles=Ends.OR_A_PERSON,
         ends=WITHDRAWN,
     ),
@@ -137,7 +143,7 @@ BROKEN_PROMISES = (
         carrier="recognises us; a request outlives the bound",
         able=Carrier(dedup=Dedup.REFERENCE, query=Query.WAYBILL, track=True),
         world=World(bound_holds=False, crashes_max=0),
-        deep=World(bound_holds=False),
+        wide=True,
         verdict=Verdict.LATE,
         ends=LATE_ENDS,
     ),
@@ -146,7 +152,7 @@ BROKEN_PROMISES = (
         carrier="recognises us; accepts what it refused",
         able=Carrier(dedup=Dedup.REFERENCE, says_duplicate=False, track=True),
         world=World(refusals_stand=False, crashes_max=0),
-        deep=World(refusals_stand=False),
+        wide=True,
         verdict=Verdict.LATE,
         ends=LATE_ENDS,
     ),
@@ -164,7 +170,7 @@ BROKEN_PROMISES = (
         carrier="recognises us; a request outlives the bound",
         able=Carrier(dedup=Dedup.REFERENCE, query=Query.OURS, track=True, cancel=True),
         world=World(bound_holds=False, merchant_withdraws=True, posts_max=1, crashes_max=0),
-        deep=World(bound_holds=False, merchant_withdraws=True, crashes_max=0),
+        wide=True,
         verdict=Verdict.UNSEEN,
         ends=LATE_ENDS | WITHDRAWN,
     ),
@@ -266,7 +272,7 @@ CASES = (*SAFE, *BROKEN_PROMISES, *UNSAFE)
 
 def explore(case: Case, *, deep: bool = False) -> Report:
     """Everything, or as far as the fault that the case is there to show."""
-    model = Model(case.able, case.how, case.deep if deep else case.world)
+    model = Model(case.able, case.how, case.bounds(deep=deep))
     return Search(model, stop_at=case.fault if case.verdict is Verdict.UNSAFE else "").run()
 
 
