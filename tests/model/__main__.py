@@ -6,7 +6,7 @@ import time
 
 from tests.model.cases import CASES, Case, explore, surprises
 from tests.model.search import Report
-from tests.model.tell import HEAD, row, table, trace
+from tests.model.tell import HEAD, LEGEND, row, table, trace
 
 
 def main() -> int:
@@ -31,6 +31,7 @@ def main() -> int:
             told += story(case, report)
         print(f"{case.name}: {report.states} states", file=sys.stderr, flush=True)
     print("\n".join(table(rows)))
+    print(LEGEND)
     print("\n".join(told))
     seconds = time.process_time() - began
     print(f"model: {len(rows) - 1} cases, {wrong} surprises, {seconds:.1f} s of CPU")

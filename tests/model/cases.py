@@ -56,7 +56,7 @@ class Case:
         if not deep:
             return self.world
         if self.wide:
-            return replace(self.world, posts_max=3, crashes_max=1)
+            return replace(self.world, posts_max=self.world.posts_max + 1, crashes_max=1)
         return replace(self.world, posts_max=3, crashes_max=2, readings_max=2)
 
     @property

@@ -77,6 +77,13 @@ def bounds(world: World) -> str:
     return said + (", withdrawals" if world.merchant_withdraws else "")
 
 
+LEGEND = """
+two workers; each may stop at any step for as long as it likes, a lease may run out at any step
+late   states in LATE_ACCEPTED, an exception with each: in a SAFE row the parcel was delivered, or
+       turned round for another cause, before the yes came; else the carrier broke a promise
+ends   where every fair run ends: decided alone, or decided or in the hands of a person
+trace  length of the shortest way to what is broken, else to an acceptance that came late
+"""
 HEAD = ("protocol", "carrier", "bounds", "states", "verdict", "late", "ends", "trace")
 
 
