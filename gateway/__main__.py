@@ -22,18 +22,21 @@ from gateway import capabilities, config, telemetry
 from gateway.clock import Clock
 from gateway.domain.carrier import Adapter, Answer
 from gateway.domain.decide import DECISIONS
+from gateway.domain.retention import Purged
 from gateway.failpoints import CALL_POINTS, FailPoints, commit_points
 from gateway.pushes import Gate, Pushes, Stop, serve
+from gateway.retention import PARCELS, PUSHES, purge
 from gateway.rpc.server import Server
 from gateway.rpc.shell import Shell
 from gateway.runner import Endpoint, Http, Runner
 from gateway.store import audit as rules
-from gateway.store.driver import StoreError
+from gateway.store.driver import Driver, StoreError
 from gateway.store.store import Store, driver
 from gateway.store.writer import Unavailable
 from gateway.vitals import Vitals
 from gateway.worker import Worker
 
+COUNTED_MAX = 1_000_000  # of a dry run
 GARBAGE = 20_000  # new objects between two looks for cycles: a call makes hundreds, few in cycles
 log = structlog.get_logger("gateway")
 app = typer.Typer(
@@ -72,7 +75,14 @@ class Gateway:
         self.worker.inbox = lambda: self.pushes.at_work
         shell = Shell(settings, terms, self.store, self.worker, self.clock, self.metrics)
         self.server = Server(shell)
-        self.vitals = Vitals(self.store, self.worker, self.clock, self.metrics, self.server.ready)
+        self.vitals = Vitals(
+            self.store,
+            self.worker,
+            self.clock,
+            self.metrics,
+            self.server.ready,
+            terms.policy.retention_ms,
+        )
         self._follower: asyncio.Task[None] | None = None
         self._stops: list[Any] = []
         self._leaving = False
@@ -316,17 +326,69 @@ def audit_command(config_file: ConfigFile, as_json: AsJson = False) -> None:
     raise typer.Exit(1 if findings else 0)
 
 
+async def _moment(database: Driver, settings: config.Settings) -> rules.Moment:
+    """The ledger's own time where it follows a simulator's clock, else the wall's."""
+    now, newest = Clock().machine_ms(), (await database.fetch("newest_event_at", {})).rows[0][0]
+    if settings.test is not None and settings.test.clock_url:
+        now = newest
+    threshold = settings.policy.four_eyes_above_minor
+    retention_ms = settings.policy.terms().retention_ms
+    return rules.Moment(now=now, four_eyes_above_minor=threshold, retention_ms=retention_ms)
+
+
 async def _audit(settings: config.Settings) -> list[rules.Finding]:
-    """At the ledger's own time where it follows a simulator's clock, else at the wall's."""
     database = driver(settings.store.url.get_secret_value())
     try:
-        now = Clock().machine_ms()
-        if settings.test is not None and settings.test.clock_url:
-            now = (await database.fetch("newest_event_at", {})).rows[0][0]
-        threshold = settings.policy.four_eyes_above_minor
-        return await database.audit(rules.Moment(now=now, four_eyes_above_minor=threshold))
+        return await database.audit(await _moment(database, settings))
     finally:
         await database.close()
+
+
+@app.command("purge")
+def purge_command(
+    config_file: ConfigFile,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be erased.")
+    ] = False,
+) -> None:
+    """Erase what is personal and older than policy.retention_days. A gateway that runs does so
+    by itself, every hour."""
+    settings = _settings(config_file)
+    try:
+        erased = uvloop.run(_purgeable(settings) if dry_run else _purge(settings))
+    except (StoreError, Unavailable) as error:
+        print(f"{settings.store.name}: {error}", file=sys.stderr)
+        raise typer.Exit(3) from None
+    verb = "to be erased" if dry_run else "erased"
+    days = settings.policy.retention_days
+    print(f"purge: {erased.parcels} parcels, {erased.pushes} pushes older than {days} days {verb}")
+
+
+async def _purgeable(settings: config.Settings) -> Purged:
+    database = driver(settings.store.url.get_secret_value())
+    try:
+        moment = await _moment(database, settings)
+        wanted = {"before": moment.now - moment.retention_ms, "limit": COUNTED_MAX}
+        return Purged(
+            *[len((await database.fetch(name, wanted)).rows) for name in (PARCELS, PUSHES)]
+        )
+    finally:
+        await database.close()
+
+
+async def _purge(settings: config.Settings) -> Purged:
+    database = driver(settings.store.url.get_secret_value())
+    clock = Clock(followed=True)
+    clock.follow((await _moment(database, settings)).now)
+    terms = settings.terms(settings.adapters(ADAPTERS))
+    store = Store(database, clock, terms)
+    await store.start()
+    try:
+        erased = await purge(store, clock.now(), terms.policy.retention_ms)
+        await store.scour()
+        return erased
+    finally:
+        await store.stop()
 
 
 @app.command("carriers")

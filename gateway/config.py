@@ -359,6 +359,12 @@ def _across(settings: Settings) -> Iterator[str]:
             if secret and secret in pushes:
                 yield f"{where}: the same as {pushes[secret]}"
             pushes[secret] = where
+        window_ms = carrier.contract.claim_window_ms
+        if window_ms > settings.policy.retention_days * rules.DAY_MS:
+            yield (
+                f"carriers.{name}.contract.claim_window_ms: longer than policy.retention_days: "
+                "a claim needs what would be erased"
+            )
     for field in ("cert_file", "key_file"):
         file = getattr(settings.grpc, field)
         if file is not None and not os.access(file, os.R_OK):

@@ -171,6 +171,9 @@ class PolicySettings(Section):
     """Categories of goods that cannot be intercepted."""
     four_eyes_above_minor: Minor = 50_000
     """An award above it is decided by another person than the filer."""
+    retention_days: Annotated[int, Field(ge=1, le=3_650)] = 180
+    """What is personal of a parcel is erased so many days after its last interception, claim, scan
+    or registration; ids, amounts and hashes stay."""
 
     def terms(self) -> rules.Policy:
         return rules.Policy(
@@ -182,4 +185,5 @@ class PolicySettings(Section):
             agreements=dict(self.agreements),
             excluded_categories=self.excluded_categories,
             four_eyes_above_minor=self.four_eyes_above_minor,
+            retention_ms=self.retention_days * rules.DAY_MS,
         )

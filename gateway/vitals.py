@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from gateway.clock import Clock
+from gateway.retention import purge
 from gateway.store.audit import RULES
 from gateway.store.store import Store
 from gateway.store.writer import Unavailable
@@ -15,6 +16,7 @@ from gateway.worker import Worker
 
 REFRESH_S = 5.0
 AUDIT_S = 300.0
+PURGE_S = 3_600.0
 
 Ready = Callable[[bool], Awaitable[None]]
 
@@ -25,13 +27,21 @@ class Vitals:
     """Gauges of the money and of what waits for a person, read beside the work."""
 
     def __init__(
-        self, store: Store, worker: Worker, clock: Clock, metrics: Metrics, ready: Ready
+        self,
+        store: Store,
+        worker: Worker,
+        clock: Clock,
+        metrics: Metrics,
+        ready: Ready,
+        retention_ms: int,
     ) -> None:
         self._store = store
         self._worker = worker
         self._clock = clock
         self._metrics = metrics
         self._ready = ready
+        self._retention_ms = retention_ms
+        self._scoured = False  # what a process erased that was killed may still be in the log
         self._well = True
         self._task: asyncio.Task[None] | None = None
 
@@ -45,11 +55,16 @@ class Vitals:
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
-        audited = loop.time()
+        audited, purged = loop.time(), loop.time() - PURGE_S
         while True:
             try:
                 await self._look()
                 await self.refresh()
+                if loop.time() - purged >= PURGE_S:
+                    purged = loop.time()
+                    await self.purge()
+                if not self._scoured:
+                    self._scoured = await self._store.scour()
                 if loop.time() - audited >= AUDIT_S:
                     audited = loop.time()
                     await self.audit()
@@ -75,6 +90,13 @@ class Vitals:
         self._metrics.exceptions(Counter({row["kind"]: row["n"] for row in kinds}))
         for (channel, account), bulkhead in self._worker.bulkheads.items():
             self._metrics.breaker(channel, account, bulkhead.state)
+
+    async def purge(self) -> None:
+        """Erase what is personal and old; the log beside the file is emptied after it."""
+        done = await purge(self._store, self._clock.now(), self._retention_ms)
+        if done:
+            self._scoured = False
+            log.info("personal data erased", parcels=done.parcels, pushes=done.pushes)
 
     async def audit(self) -> None:
         findings = await self._store.audit()

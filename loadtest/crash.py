@@ -47,6 +47,8 @@ from loadtest.fleet import Fleet, FleetError, Json
 from loadtest.simulation import Simulation
 
 START_MS = 1_781_740_800_000  # 18 June 2026 in Shanghai
+OLD_MS = 181 * 24 * 60 * MINUTE_MS  # past the days that the gateway keeps what is personal
+PURGED_MAX = 50  # parcels of one PurgePersonal
 SETTLE_MS = 120 * MINUTE_MS  # least step of the clock at the end
 ROUND_S = 90.0  # a gateway that hangs under one fail point
 PAGE = 200
@@ -85,6 +87,7 @@ ACTS: Mapping[str, Act] = {
     "SignAgreement": Crowd.merchant,
     "SetWaybillService": Crowd.merchant,
     "TopUp": Crowd.merchant,
+    "PurgePersonal": Crowd.merchant,  # by itself, of what is old when the gateway starts
     "RegisterParcel": Crowd.one,
     "MakeQuote": Crowd.one,
     "CreateInterception": Crowd.one,
@@ -384,6 +387,17 @@ def known_points() -> list[str]:
     return said.stdout.split()
 
 
+def planned(points: Sequence[str], times: int) -> list[tuple[str, int]]:
+    """What is old is erased when a gateway starts: its points come first, while there is any."""
+    old = [point for point in points if point.endswith(":PurgePersonal")]
+    others = sorted((point for point in points if point not in old), key=turn)
+    return [(point, 1) for _ in range(times) for point in old] + [
+        (point, nth + LATER.get(point.rpartition(":")[2], 0))
+        for nth in range(1, times + 1)
+        for point in others
+    ]
+
+
 async def run(
     points: Sequence[str],
     size: tuple[int, int],  # kills at each point, interceptions
@@ -397,7 +411,7 @@ async def run(
         made = keep or stack.enter_context(tempfile.TemporaryDirectory(prefix="turnback-crash-"))
         directory = Path(made)
         (directory / f"{BROKEN_MODULE}.py").write_text(BROKEN_ADAPTER, "utf-8")
-        fleet = Target(directory, seed=seed, start_ms=START_MS, settings=SETTINGS)
+        fleet = Target(directory, seed=seed, start_ms=START_MS - OLD_MS, settings=SETTINGS)
         async with fleet, Simulation(fleet.control) as simulation:
             crowd = Crowd(fleet, simulation, seed)
             crowd.channels += (BROKEN,)
@@ -406,14 +420,11 @@ async def run(
                 crowd.up.set()
                 for _ in range(2):
                     await crowd.merchant()
+                await crowd.forget(PURGED_MAX * times + 1)
                 crowd.up.clear()
                 await fleet.stop_gateway()
-                plan = [
-                    (point, nth + LATER.get(point.rpartition(":")[2], 0))
-                    for nth in range(1, times + 1)
-                    for point in sorted(points, key=turn)
-                ]
-                await this.kill(plan, told)
+                await simulation.move(advance_ms=OLD_MS)
+                await this.kill(planned(points, times), told)
                 await this.look(await this.settle())
             finally:
                 await crowd.close()

@@ -30,6 +30,7 @@ from loadtest.fleet import AGREEMENTS, PAYMENT_AGREEMENT, Fleet, FleetError
 from loadtest.simulation import Simulation
 
 MINUTE_MS = 60_000
+BATCH_MAX = 100  # registrations of one call
 STEP_MS = 40 * MINUTE_MS
 STEPS_MAX = 160  # of the clock until all is settled
 TRIES_MAX = 600  # of one call, over all restarts
@@ -257,6 +258,20 @@ class Crowd:
                 break
         if case.kind.withdraw:
             await self._withdraw(case)
+
+    async def forget(self, count: int) -> None:
+        """Parcels that nobody will speak of again."""
+        items = [
+            parcels.ParcelServiceRegisterRequest(parcel=registration(self.case(KINDS[0])))
+            for _ in range(count)
+        ]
+        for start in range(0, count, BATCH_MAX):
+            batch = parcels.ParcelServiceBatchRegisterRequest(
+                items=items[start : start + BATCH_MAX]
+            )
+            answer = await self.ask(wire.REGISTER, batch)
+            if not all(result.HasField("registered") for result in answer.results):
+                self.wrong("a parcel is not registered")
 
     async def _create(self, case: Case) -> bool:
         """Quote and create. False where the quote had expired and nothing was created."""

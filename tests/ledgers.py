@@ -1,7 +1,7 @@
 """A real ledger for tests: the store on a real file, driven command by command on virtual time."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
@@ -229,12 +229,15 @@ class Desk:
         return f"request-{self.numbers}"
 
 
-async def opened(engine: Engine, **changes: Any) -> Desk:
+async def opened(
+    engine: Engine, *, at: int = START, policy: Policy | None = None, **changes: Any
+) -> Desk:
     """A store on a new database with one funded merchant. The caller stops it."""
     clock = Clock(followed=True, new_id=Numbers())  # ids that count can be compared
-    clock.follow(START)
+    clock.follow(at)
     await driver(engine.url).migrate()
-    desk = Desk(engine, Store(driver(engine.url), clock, terms(**changes)), clock)
+    of = replace(terms(**changes), policy=policy or Policy())
+    desk = Desk(engine, Store(driver(engine.url), clock, of, patience_s=60), clock)
     await desk.store.start()
     await desk.opened()
     return desk

@@ -88,6 +88,21 @@ ORDER_OF = "SELECT parcel FROM interception WHERE id = '{%s}'"
 CLAIM_OF = "SELECT id FROM claim WHERE interception = '{%s}'"
 AWARD_OF = f"claim = ({CLAIM_OF})"
 P = Plant
+
+
+def purged(table: str, left: str) -> tuple[str, ...]:
+    """A parcel with a claim, purged all but for what is left in one table."""
+    of = f"({ORDER_OF % 'damaged'})"
+    contents = "name = '', phone = '', province = '', city = '', district = '', street = ''"
+    return (
+        f"UPDATE parcel SET purged_at = 1 WHERE id = {of}",
+        f"UPDATE person SET {contents} WHERE parcel = {of}",
+        f"UPDATE order_line SET title = '' WHERE parcel = {of}",
+        f"UPDATE scan SET place = '' WHERE parcel = {of}",
+        f"UPDATE {table} SET {left} WHERE parcel = {of}",
+    )
+
+
 PLANTS = (
     P("M1", "a transfer stands twice", ("@loose transfer",
       "INSERT INTO transfer SELECT * FROM transfer WHERE kind = 'top_up'")),
@@ -240,6 +255,21 @@ PLANTS = (
       "DELETE FROM job WHERE subject = '{late}'",
       "UPDATE exception SET closed_at = 1, closed_by = 'x' WHERE subject = '{late}'")),
     P("O2", "a lease that nobody ends", ("UPDATE job SET lease_until = 1 WHERE state = 'leased'",)),
+    P("O8", "a person of a purged parcel", purged("person", "district = '朝阳区'")),
+    P("O8", "a title of a purged parcel", purged("order_line", "title = 'shirt'")),
+    P("O8", "a place of a purged parcel", purged("scan", "place = '深圳'")),
+    P("O8", "a description of a claim of a purged parcel", purged("claim", "description = 'x'")),
+    P("O8", "a proof of a claim of a purged parcel", (
+      *purged("claim", "description = ''"), "INSERT INTO proof "
+      f"SELECT 'p', ({CLAIM_OF % 'damaged'}), 'photo', 'https://x', '', '', 0")),
+    P("O8", "a parcel that should have been purged", (
+      f"UPDATE parcel SET registered_at = registered_at - {182 * DAY} "
+      f"WHERE id = ({ORDER_OF % 'free'})",
+      f"UPDATE scan SET at = at - {182 * DAY}, arrived_at = arrived_at - {182 * DAY} "
+      f"WHERE parcel = ({ORDER_OF % 'free'})",
+      set_of("interception", f"decided_at = decided_at - {182 * DAY}", "free"))),
+    P("O8", "a push that should have been purged", (
+      f"UPDATE inbox SET received_at = received_at - {182 * DAY} WHERE status = 'applied'",)),
 )  # fmt: skip
 
 
@@ -343,7 +373,7 @@ def test_every_rule_has_a_title_and_is_broken_once() -> None:
 
 def test_every_rule_that_was_asked_for_is_there() -> None:
     asked = [f"M{n}" for n in range(1, 12)] + [f"C{n}" for n in range(6, 12)]
-    asked += ["I5", "K2", "K3", "K6", *(f"P{n}" for n in range(1, 8)), "O1", "O2"]
+    asked += ["I5", "K2", "K3", "K6", *(f"P{n}" for n in range(1, 8)), "O1", "O2", "O8"]
     assert [rule.name for rule in RULES] == asked
 
 

@@ -65,6 +65,11 @@ def test_a_good_file_makes_the_terms(write: Write) -> None:
 
 
 WRONG = {
+    "retention": (
+        "[test]",
+        "[policy]\nretention_days = 29\n[test]",
+        "carriers.sf.contract.claim_window_ms: longer than policy.retention_days",
+    ),
     "unknown key": ("[store]", "[store]\ncolour = 1", "store.colour: there is no such setting"),
     "unknown section": ("[store]", "[stores]\n[store]", "stores: there is no such setting"),
     "store": ("sqlite:///data/turnback.db", "mysql://x", "store.url: only sqlite:///<path>"),

@@ -253,7 +253,8 @@ def _unfit(book: Book, c: FileClaim, ic: Interception, env: Env, terms: Terms) -
     since = event_at(book, ic, c.kind)
     if since is None:
         return Refusal(Why.CLAIM_NO_EVENT, field="kind")
-    if env.now > since + terms.contracts[ic.channel].claim_window_ms:
+    closed = env.now > since + terms.contracts[ic.channel].claim_window_ms
+    if closed or book.need(Parcel, ic.parcel).purged_at:
         return Refusal(Why.CLAIM_WINDOW_CLOSED)
     return None
 

@@ -142,7 +142,7 @@ def _unusable(
     for refusal in failing:
         if refusal.why is Why.INTERCEPT_OPEN:
             return refusal
-    if env.now >= quote.expires_at:
+    if env.now >= quote.expires_at or parcel.purged_at:
         failing.append(Refusal(Why.QUOTE_EXPIRED, field="quote_id"))
     if command.agreement not in terms.payment_agreements.get(command.tenant, frozenset()):
         failing.append(Refusal(Why.PAYMENT_NOT_AGREED, field="agreement_id"))

@@ -15,6 +15,7 @@ from gateway.domain import (
     reading,
     register,
     reply,
+    retention,
 )
 from gateway.domain.book import Book
 from gateway.domain.command import Command, Env
@@ -44,6 +45,7 @@ DECISIONS: dict[type[Any], Decide] = {
     claim.DecideClaim: claim.decide_claim,
     payout.SettleOffline: payout.settle_offline,
     desk.FinishClaim: desk.finish_claim,
+    retention.PurgePersonal: retention.purge_personal,
 }
 
 

@@ -81,6 +81,7 @@ class Policy:
         }
     )
     four_eyes_above_minor: int = 50_000  # an award above it is decided by another than the filer
+    retention_ms: int = 180 * DAY_MS  # what is personal is erased so long after the last business
 
 
 @dataclass(frozen=True, slots=True)

@@ -303,7 +303,7 @@ def scan_row(parcel: Parcel, people: Iterable[Person], scan: Scan, tier: Tier, n
         at=at,
         arrived_at=now,
         marked=not usable,
-        place=scan.place[:PLACE_MAX],
+        place="" if parcel.purged_at else scan.place[:PLACE_MAX],
         signer=_signer(people, scan),
         return_waybill=scan.return_waybill,
         cause=scan.cause,

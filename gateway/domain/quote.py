@@ -56,6 +56,8 @@ def make_quote(book: Book, command: MakeQuote, env: Env, terms: Terms) -> Quoted
         return Refusals((Refusal(Why.RETURN_LEG if mine else Why.WAYBILL_NOT_YOURS),))
     if parcel is None or (parcel.tenant, parcel.merchant) != (command.tenant, command.merchant):
         return Refusals((Refusal(Why.WAYBILL_NOT_YOURS),))
+    if parcel.purged_at:  # nobody to send it back to: it has to be registered again
+        return Refusals((Refusal(Why.WAYBILL_NOT_YOURS, field="waybill"),))
     if command.read is not None and command.read.verdict is Verdict.RECEIVED:
         parcel = store_scans(book, parcel, command.read.scans, Tier.T1, env, asked=True)
     status = status_now(parcel, terms, env.now)

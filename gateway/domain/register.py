@@ -61,7 +61,7 @@ def register_parcel(book: Book, command: RegisterParcel, env: Env, terms: Terms)
     if found is not None:
         last = max([s.at for s in book.of(ScanRow, found.id)], default=found.registered_at)
         if env.now - max(last, found.registered_at) <= EPOCH_GAP_MS:
-            return _again(book, command, found)
+            return _again(book, command, found, env)
         epoch = found.epoch + 1
     elif alias is not None:
         return Refusal(Why.WAYBILL_NOT_YOURS, field="waybill")
@@ -92,23 +92,35 @@ def register_parcel(book: Book, command: RegisterParcel, env: Env, terms: Terms)
     return parcel
 
 
-def _again(book: Book, command: RegisterParcel, found: Parcel) -> Parcel | No:
-    """Registering the same parcel twice is one registration; other contents are refused."""
+def _again(book: Book, command: RegisterParcel, found: Parcel, env: Env) -> Parcel | No:
+    """Registering the same parcel twice is one registration; other contents are refused.
+
+    One whose personal data was erased is given it anew, for as long again.
+    """
     if found.tenant != command.tenant or found.merchant != command.merchant:
         return Refusal(Why.WAYBILL_NOT_YOURS, field="waybill")
     before = book.of(OrderLine, found.id)
-    if {_contents(line) for line in before} != {_contents(line) for line in command.lines}:
+    erased = found.purged_at > 0
+    said = {_contents(line, erased=erased) for line in command.lines}
+    if {_contents(line, erased=erased) for line in before} != said:
         return Refusal(Why.WAYBILL_REGISTERED, field="orders", subject=found.id)
-    now = {(line.order_no, line.line_no): line.cancelled for line in command.lines}
+    now = {(line.order_no, line.line_no): line for line in command.lines}
     for line in before:
-        if line.cancelled != now[line.order_no, line.line_no]:
-            book.put(replace(line, cancelled=not line.cancelled))
-    return found
+        told = now[line.order_no, line.line_no]
+        changed = replace(line, cancelled=told.cancelled, title=told.title)
+        if changed != line:
+            book.put(changed)
+    if not erased:
+        return found
+    for person in command.people:
+        book.put(replace(person, id=f"{found.id}/{person.role}", parcel=found.id))
+    return book.put(replace(found, registered_at=env.now, purged_at=0))
 
 
-def _contents(line: OrderLine) -> OrderLine:
+def _contents(line: OrderLine, *, erased: bool) -> OrderLine:
     """What may not change any more once a parcel is registered."""
-    return replace(line, id="", parcel="", cancelled=False)
+    title = "" if erased else line.title
+    return replace(line, id="", parcel="", cancelled=False, title=title)
 
 
 def newest(book: Book, network: str, waybill: str) -> Parcel | None:

@@ -48,6 +48,8 @@ from gateway.domain.lifecycle import (
 
 D, E, V = Decision, Event, Verdict
 CANCEL_ATTEMPTS_MAX = 10
+MAYBE_SENT: frozenset[Outcome | None] = frozenset({Outcome.LOST, Outcome.ANSWERED, None})
+LEFT = MAYBE_SENT | {Outcome.ABSENT}  # a carrier that outlives its bound may still carry it out
 CHILDREN = frozenset({Job, Attempt, Evidence, Exceptional})
 
 
@@ -128,7 +130,7 @@ def posted(
         return ic
     if ic.decision in (D.CANCELLED, D.REFUSED, D.NEVER_SENT):
         return ic
-    if event is E.NOT_SENT and not _sent_before(book, ic, attempt):
+    if event is E.NOT_SENT and not _others(book, ic, attempt, LEFT):
         ic = book.put(replace(ic, sent_at=0))
     return move(book, ic, event, env, terms, cause=cause, evidence=evidence, answer=answer)
 
@@ -180,11 +182,15 @@ def _unlisted(adapter: Adapter, terms: Terms, ic: Interception) -> tuple[Event, 
 
 
 def _sent_before(book: Book, ic: Interception, attempt: Attempt) -> bool:
-    """Whether an earlier attempt of ours may have left."""
+    """Whether an earlier attempt of ours may have left, and nothing says it never arrived."""
+    return _others(book, ic, attempt, MAYBE_SENT)
+
+
+def _others(
+    book: Book, ic: Interception, attempt: Attempt, outcomes: frozenset[Outcome | None]
+) -> bool:
     return any(
-        other.kind is AttemptKind.POST
-        and other.id != attempt.id
-        and other.outcome in (Outcome.LOST, Outcome.ANSWERED, None)
+        other.kind is AttemptKind.POST and other.id != attempt.id and other.outcome in outcomes
         for other in book.of(Attempt, ic.id)
     )
 
@@ -203,7 +209,7 @@ def _after_post(book: Book, ic: Interception, job: Job, env: Env, terms: Terms) 
         first = delay(ASK_DELAYS_MS, 0)
         unlisted = ic.decision is D.UNKNOWN and said_no(book, ic)
         follow(book, ic, env.now if unlisted else env.now + first)
-    if ic.cancel is Cancel.ASKED:
+    if ic.cancel is Cancel.ASKED and ic.decision is not D.SENDING:  # else when that has ended
         if ic.decision in AT_CARRIER or ic.decision in PROMISED:
             schedule(book, JobKind.WITHDRAW, ic.id, ic.channel, ic.account, env.now)
         else:

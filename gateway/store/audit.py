@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gateway.domain.fees import Policy
+from gateway.domain.fees import DAY_MS, Policy
 from gateway.domain.ledger import MOVES
 from gateway.domain.parcel import FUTURE_SLACK_MS
 from gateway.store.rows import NAME
 
 ROWS_MAX = 20  # of one rule; the count says how many there are
+PURGE_GRACE_MS = DAY_MS  # the gateway looks every hour
 LEASE_GRACE_MS = 60_000  # a lease this long past its end is held by nobody alive
 
 
@@ -37,11 +38,13 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """When the audit looks. `machine_ms` 0 where no worker is alive: leases are not judged."""
+    """When the audit looks. `machine_ms` 0 where no gateway is alive: what it should have done by
+    now, with leases and with what is old, is not judged."""
 
     now: int
     machine_ms: int = 0
     four_eyes_above_minor: int = Policy().four_eyes_above_minor
+    retention_ms: int = Policy().retention_ms
 
     def parameters(self) -> dict[str, int]:
         return {
@@ -50,6 +53,7 @@ class Moment:
             "grace_ms": LEASE_GRACE_MS,
             "slack_ms": FUTURE_SLACK_MS,
             "four_eyes_above_minor": self.four_eyes_above_minor,
+            "before": self.now - self.retention_ms - PURGE_GRACE_MS,
         }
 
 

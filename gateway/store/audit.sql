@@ -373,6 +373,53 @@ AND NOT EXISTS (
 AND NOT EXISTS (
     SELECT 1 FROM exception x WHERE x.subject = i.id AND x.closed_at IS NULL);
 
+-- name: O8
+-- Nothing personal is left of a parcel that was purged, and none waits a day too long for it
+SELECT p.id AS id, 'a person is left' AS fault
+FROM person p JOIN parcel ON parcel.id = p.parcel
+WHERE parcel.purged_at > 0
+    AND p.name || p.phone || p.province || p.city || p.district || p.street <> ''
+UNION ALL
+SELECT l.id, 'a title is left'
+FROM order_line l JOIN parcel ON parcel.id = l.parcel
+WHERE parcel.purged_at > 0 AND l.title <> ''
+UNION ALL
+SELECT s.id, 'a place is left'
+FROM scan s JOIN parcel ON parcel.id = s.parcel
+WHERE parcel.purged_at > 0 AND s.place <> ''
+UNION ALL
+SELECT c.id, 'a description is left'
+FROM claim c JOIN parcel ON parcel.id = c.parcel
+WHERE parcel.purged_at > 0 AND c.description <> ''
+UNION ALL
+SELECT f.id, 'a proof is left'
+FROM proof f JOIN claim c ON c.id = f.claim JOIN parcel ON parcel.id = c.parcel
+WHERE parcel.purged_at > 0 AND (f.text <> '' OR f.uri <> 'erased')
+UNION ALL
+SELECT b.id, 'a push is kept too long'
+FROM inbox b
+WHERE :machine_ms > 0 AND b.status <> 'new' AND b.received_at <= :before AND length(b.body) > 0
+    AND NOT EXISTS (SELECT 1 FROM exception x WHERE x.subject = b.id AND x.closed_at IS NULL)
+UNION ALL
+SELECT p.id, 'its personal data is kept too long'
+FROM parcel p
+WHERE :machine_ms > 0 AND p.purged_at = 0 AND p.registered_at <= :before
+    AND NOT EXISTS (SELECT 1 FROM interception i WHERE i.parcel = p.id
+        AND (i.decision IN ('QUEUED', 'SENDING', 'PROCESSING', 'UNKNOWN')
+            OR (i.decision IN ('ACCEPTED', 'LATE_ACCEPTED') AND i.movement IN ('NONE', 'RETURNING'))
+            OR i.decided_at > :before))
+    AND NOT EXISTS (SELECT 1 FROM claim c WHERE c.parcel = p.id
+        AND (c.state IN ('FILED', 'UNDER_REVIEW', 'PARTLY_AWARDED')
+            OR c.filed_at > :before OR c.decided_at > :before))
+    AND NOT EXISTS (SELECT 1 FROM scan s WHERE s.parcel = p.id
+        AND (s.at > :before OR s.arrived_at > :before))
+    AND NOT EXISTS (SELECT 1 FROM exception x WHERE x.subject = p.id
+        AND (x.closed_at IS NULL OR x.closed_at > :before))
+    AND NOT EXISTS (SELECT 1 FROM interception i JOIN exception x ON x.subject = i.id
+        WHERE i.parcel = p.id AND (x.closed_at IS NULL OR x.closed_at > :before))
+    AND NOT EXISTS (SELECT 1 FROM claim c JOIN exception x ON x.subject = c.id
+        WHERE c.parcel = p.id AND (x.closed_at IS NULL OR x.closed_at > :before));
+
 -- name: O2
 -- No lease outlives its end by a minute while a worker is alive
 SELECT id AS id, 'leased and forgotten' AS fault

@@ -77,6 +77,10 @@ class Driver(Protocol):
         """The rules that do not hold, all seen at one moment. Raises Unavailable."""
         ...
 
+    async def scour(self) -> bool:
+        """Leave no copy, as far as that is ours to do, of what was erased. False: try again."""
+        ...
+
     async def migrate(self) -> int:
         """Bring the store to this program's schema. Raises StoreError."""
         ...

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from gateway.domain.book import Book
-from gateway.domain.claim import Award, Claim
+from gateway.domain.claim import Award, Claim, Proof
 from gateway.domain.command import Wants
 from gateway.domain.interception import (
     Attempt,
@@ -208,12 +208,15 @@ def _families(book: Book, wants: list[Wants], load: Any, every: Any, asked: set[
         of_claims = [claim.interception for claim in book.all(Claim)]
         yield from load("load_interception", of_claims, Interception)
         yield from load("job_of", [claim.id for claim in book.all(Claim)], Job)
+    if Proof in of_parcel:
+        yield from load("proof_of", [claim.id for claim in book.all(Claim)], Proof)
     interceptions = [interception.id for interception in book.all(Interception)]
     for kind, query in OF_INTERCEPTION.items():
         if kind in of_interception:
             yield from load(query, interceptions, kind)
     if Exceptional in of_interception:
-        others = [*every("claims"), *every("inbox"), *ids]
+        of_claims = [claim.id for claim in book.all(Claim)]
+        others = [*every("claims"), *of_claims, *every("inbox"), *ids]
         yield from load("exception_of", others, Exceptional)
 
 

@@ -343,6 +343,9 @@ class Driver:
 
     # -- the schema -----------------------------------------------------------------------
 
+    async def scour(self) -> bool:
+        return True  # vacuuming and the age of its log are the server's own business
+
     async def migrate(self) -> int:
         """A version at a time, each in one transaction: it is done, or it is not."""
         try:

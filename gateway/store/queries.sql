@@ -52,7 +52,8 @@ INSERT INTO parcel (
 
 -- name: update_parcel
 UPDATE parcel SET
-    status = :status, status_at = :status_at, read_at = :read_at, purged_at = :purged_at
+    status = :status, status_at = :status_at, read_at = :read_at,
+    registered_at = :registered_at, purged_at = :purged_at
 WHERE id = :id;
 
 -- name: insert_order_line
@@ -66,7 +67,7 @@ INSERT INTO order_line (
 
 -- name: update_order_line
 UPDATE order_line SET
-    cancelled = :cancelled
+    cancelled = :cancelled, title = :title
 WHERE id = :id;
 
 -- name: insert_person
@@ -75,6 +76,12 @@ INSERT INTO person (
 ) VALUES (
     :id, :parcel, :role, :name, :phone, :province, :city, :district, :street
 );
+
+-- name: update_person
+UPDATE person SET
+    name = :name, phone = :phone, province = :province, city = :city, district = :district,
+    street = :street
+WHERE id = :id;
 
 -- name: insert_alias
 INSERT INTO alias (
@@ -163,7 +170,7 @@ INSERT INTO inbox (
 
 -- name: update_inbox
 UPDATE inbox SET
-    applied_at = :applied_at, status = :status
+    body = :body, applied_at = :applied_at, status = :status
 WHERE id = :id;
 
 -- name: insert_evidence
@@ -234,7 +241,7 @@ INSERT INTO claim (
 -- name: update_claim
 UPDATE claim SET
     granted_minor = :granted_minor, state = :state, desk = :desk, reference = :reference,
-    reason = :reason, decided_at = :decided_at, version = :version
+    reason = :reason, decided_at = :decided_at, version = :version, description = :description
 WHERE id = :id AND version <= :version;
 
 -- name: insert_proof
@@ -243,6 +250,11 @@ INSERT INTO proof (
 ) VALUES (
     :id, :claim, :kind, :uri, :text, :sha256, :supplied_at
 );
+
+-- name: update_proof
+UPDATE proof SET
+    uri = :uri, text = :text
+WHERE id = :id;
 
 -- name: insert_award
 INSERT INTO award (
@@ -339,6 +351,9 @@ SELECT * FROM claim WHERE parcel IN (:keys) ORDER BY filed_at, id;
 -- name: award_of
 SELECT * FROM award WHERE claim IN (:keys) ORDER BY at, id;
 
+-- name: proof_of
+SELECT * FROM proof WHERE claim IN (:keys) ORDER BY id;
+
 -- name: attempt_of
 SELECT * FROM attempt WHERE interception IN (:keys) ORDER BY started_at, id;
 
@@ -410,6 +425,34 @@ UPDATE job SET lease_until = :now WHERE state = 'leased' AND owner <> :owner;
 
 -- name: inbox_new
 SELECT * FROM inbox WHERE status = 'new' ORDER BY received_at, id LIMIT :limit;
+
+-- What is old enough to be erased: `gateway/domain/retention.py` decides, this only looks. ---
+
+-- name: parcels_to_purge
+SELECT parcel.id FROM parcel
+    WHERE parcel.purged_at = 0 AND parcel.registered_at <= :before
+    AND NOT EXISTS (SELECT 1 FROM interception i WHERE i.parcel = parcel.id
+        AND (i.decision IN ('QUEUED', 'SENDING', 'PROCESSING', 'UNKNOWN')
+            OR (i.decision IN ('ACCEPTED', 'LATE_ACCEPTED') AND i.movement IN ('NONE', 'RETURNING'))
+            OR i.decided_at > :before))
+    AND NOT EXISTS (SELECT 1 FROM claim c WHERE c.parcel = parcel.id
+        AND (c.state IN ('FILED', 'UNDER_REVIEW', 'PARTLY_AWARDED')
+            OR c.filed_at > :before OR c.decided_at > :before))
+    AND NOT EXISTS (SELECT 1 FROM scan s WHERE s.parcel = parcel.id
+        AND (s.at > :before OR s.arrived_at > :before))
+    AND NOT EXISTS (SELECT 1 FROM exception x WHERE x.subject = parcel.id
+        AND (x.closed_at IS NULL OR x.closed_at > :before))
+    AND NOT EXISTS (SELECT 1 FROM interception i JOIN exception x ON x.subject = i.id
+        WHERE i.parcel = parcel.id AND (x.closed_at IS NULL OR x.closed_at > :before))
+    AND NOT EXISTS (SELECT 1 FROM claim c JOIN exception x ON x.subject = c.id
+        WHERE c.parcel = parcel.id AND (x.closed_at IS NULL OR x.closed_at > :before))
+    ORDER BY parcel.registered_at, parcel.id LIMIT :limit;
+
+-- name: pushes_to_purge
+SELECT inbox.id FROM inbox
+    WHERE inbox.status <> 'new' AND inbox.received_at <= :before AND length(inbox.body) > 0
+    AND NOT EXISTS (SELECT 1 FROM exception x WHERE x.subject = inbox.id AND x.closed_at IS NULL)
+    ORDER BY inbox.received_at, inbox.id LIMIT :limit;
 
 -- Reading for answers. ---------------------------------------------------------------------
 

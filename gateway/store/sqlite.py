@@ -36,6 +36,7 @@ PRAGMAS = (
     "PRAGMA synchronous = FULL",  # an acknowledged Create survives the loss of power
     "PRAGMA foreign_keys = ON",
     "PRAGMA busy_timeout = 2000",
+    "PRAGMA secure_delete = ON",  # what is erased is overwritten, not only given up
     "PRAGMA cache_size = -65536",
     "PRAGMA wal_autocheckpoint = 4000",
 )
@@ -202,10 +203,29 @@ class Driver:
         return await self._reading(read)
 
     async def _reading(self, read: Callable[[], T]) -> T:
+        if not self._path.exists():
+            raise Unavailable("there is no store")
         try:
             return await asyncio.get_running_loop().run_in_executor(self._readers, read)
         except sqlite3.OperationalError as error:
             raise Unavailable(type(error).__name__) from error
+
+    async def scour(self) -> bool:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._empty_log)
+
+    def _empty_log(self) -> bool:
+        db = self._db
+        if db is None:
+            return False
+        patience = db.execute("PRAGMA busy_timeout").fetchone()[0]
+        db.execute("PRAGMA busy_timeout = 0")  # commits wait behind it
+        try:
+            busy = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        except sqlite3.OperationalError:
+            return False
+        finally:
+            db.execute(f"PRAGMA busy_timeout = {patience:d}")
+        return not busy
 
     async def migrate(self) -> int:
         return await asyncio.get_running_loop().run_in_executor(self._thread, migrate, self._path)

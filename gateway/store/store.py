@@ -140,6 +140,10 @@ class Store:
             moved, self._moved = self._moved, asyncio.Event()
             moved.set()
 
+    async def scour(self) -> bool:
+        """Leave no copy of what was erased. False while somebody reads from it."""
+        return await self._driver.scour()
+
     # -- reading --------------------------------------------------------------------------
 
     async def rows(self, kind: type[T], query: str, **params: Any) -> list[T]:
@@ -197,5 +201,6 @@ class Store:
             now=self._clock.now(),
             machine_ms=self._clock.machine_ms(),
             four_eyes_above_minor=self._terms.policy.four_eyes_above_minor,
+            retention_ms=self._terms.policy.retention_ms,
         )
         return await self._driver.audit(moment)

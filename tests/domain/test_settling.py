@@ -165,6 +165,10 @@ sf: create; reply refused too_late; wait 1h; look - returning/interception
 zto: create; reply unknown; wait 31m; look absent; is NEVER_SENT; wait 1h;
     look received returning/interception return_signed
     -> LATE_ACCEPTED RETURNED RELEASED LATE_ACCEPTANCE
+# the carrier outlives its bound, and the request sent instead finds no connection
+zto: create; reply unknown; wait 20m; look absent; is QUEUED; send; reply unknown not_sent;
+    wait 11m; send not; is NEVER_SENT; wait 1h; look received returning/interception
+    -> LATE_ACCEPTED RETURNING RELEASED LATE_ACCEPTANCE
 # delivered all the same
 sf: create; reply accepted; look - signed -> ACCEPTED RETURN_FAILED REFUNDED PROMISE_BROKEN
 sf: create; reply accepted; look - signed; look - signed

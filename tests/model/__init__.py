@@ -1,0 +1,1 @@
+"""A model of the protocol that settles an unknown, explored in every interleaving."""
