@@ -7,6 +7,7 @@ quarantine and acknowledged too, or the carrier would repeat it for days.
 import asyncio
 import hashlib
 import hmac
+import logging
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from gateway.domain.carrier import BROKEN, Adapter, Credentials, Delivery, Push, Reply, Tier
 from gateway.domain.interception import Inbox, InboxStatus
@@ -29,6 +30,7 @@ SWEEP_S = 1.0
 SWEEP_LIMIT = 256
 IN_FLIGHT_MAX = 256  # pushes of one carrier at a time; more are told to come again
 KEY_MAX = 200
+HEADER_KEPT = 100
 TRIES_MAX = 5  # at a push that breaks our own code
 
 log = structlog.get_logger("pushes")
@@ -42,6 +44,10 @@ class Gate:
     account: str
     credentials: tuple[Credentials, ...] = field(repr=False)  # now, and before a change of keys
     secret: str = field(repr=False)
+
+    def opened_by(self, given: str) -> bool:
+        """Whether it is the secret part of our address."""
+        return hmac.compare_digest(given.encode("utf-8", "replace"), self.secret.encode())
 
 
 Count = Callable[[str, str], None]  # channel, outcome
@@ -74,8 +80,8 @@ class Pushes:
 
     def app(self) -> web.Application:
         app = web.Application(client_max_size=BODY_MAX)
-        app.router.add_post("/push/{channel}/{account}/{secret}", self._receive)
-        app.router.add_post("/push/{channel}/{account}", self._receive)
+        for path in ("/push/{channel}/{account}/{secret}", "/push/{channel}/{account}"):
+            app.router.add_post(path, self._receive, expect_handler=expected)
         return app
 
     def start(self) -> None:
@@ -96,7 +102,7 @@ class Pushes:
         channel = request.match_info["channel"]
         gate = self._gates.get((channel, request.match_info["account"]))
         given = request.match_info.get("secret", "")
-        if gate is None or gate.adapter.push is None or not _same(given, gate.secret):
+        if gate is None or gate.adapter.push is None or not gate.opened_by(given):
             self._count(channel if gate else "unknown", "refused")
             return web.Response(status=404)
         if self._inside.get(channel, 0) >= IN_FLIGHT_MAX:
@@ -110,19 +116,24 @@ class Pushes:
 
     async def _take_in(self, gate: Gate, request: web.Request) -> web.StreamResponse:
         channel = gate.adapter.name
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            self._count(channel, "packed")  # what is signed is what is sent; and bombs are packed
+            return web.Response(status=415)
         try:
             async with asyncio.timeout(READ_S):
                 body = await request.read()
         except TimeoutError:
             self._count(channel, "slow")
             return web.Response(status=408)
+        except web.RequestPayloadError:
+            self._count(channel, "broken")
+            return web.Response(status=400)
         push = Push({name.lower(): value for name, value in request.headers.items()}, body)
-        tier = _verify(gate, push)
-        if tier is None:
+        kept = understood(gate, push)
+        if kept is None:
             self._count(channel, "forged")
             return web.Response(status=401)
-        delivery = decoded(gate, push)
-        row = _row(gate, push, tier, delivery)
+        row, delivery = kept
         keep = asyncio.ensure_future(self._store.run(ReceivePush(row)))
         try:
             fresh = await asyncio.shield(keep)
@@ -188,6 +199,15 @@ class Pushes:
             await asyncio.sleep(SWEEP_S)
 
 
+def understood(gate: Gate, push: Push) -> tuple[Inbox, Delivery | None] | None:
+    """What is kept of a push, and what it says; None where nobody may believe it."""
+    tier = _verify(gate, push)
+    if tier is None:
+        return None
+    delivery = decoded(gate, push)
+    return _row(gate, push, tier, delivery), delivery
+
+
 def decoded(gate: Gate, push: Push) -> Delivery | None:
     """What the push says; None where it cannot be read, or speaks of another account."""
     if gate.adapter.push is None:
@@ -226,7 +246,7 @@ def _row(gate: Gate, push: Push, tier: Tier, delivery: Delivery | None) -> Inbox
         tier=int(tier),
         verified=True,
         body=push.body,
-        content_type=push.headers.get("content-type", "")[:100],
+        content_type=_shown(push.headers.get("content-type", "")),
         sha256=digest,
         received_at=0,
         applied_at=None,
@@ -234,12 +254,35 @@ def _row(gate: Gate, push: Push, tier: Tier, delivery: Delivery | None) -> Inbox
     )
 
 
-def _same(given: str, secret: str) -> bool:
-    return hmac.compare_digest(given.encode(), secret.encode())
+def _shown(header: str) -> str:
+    """A header as it may be kept: bytes that are no text reach us as lone surrogates."""
+    return header[:HEADER_KEPT].encode("ascii", "replace").decode()
 
 
 def _response(reply: Reply) -> web.Response:
     return web.Response(status=reply.status, body=reply.body, headers=dict(reply.headers))
+
+
+class _Reticent(logging.Handler):
+    """The library quotes a request that it cannot read, secret and all: we name the error only."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        log.warning("http", error=type(error).__name__ if error else record.levelname)
+
+
+async def expected(request: web.Request) -> None:
+    """Answers `Expect`; the library's own answer quotes it, and fails on bytes that are no text."""
+    if request.version < HttpVersion11:
+        return
+    if request.headers["Expect"].lower() != "100-continue":
+        raise web.HTTPExpectationFailed
+    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    request.writer.output_size = 0  # this was not part of the answer
+
+
+async def nowhere(request: web.Request) -> web.StreamResponse:
+    return web.Response(status=404)
 
 
 Stop = Callable[[], Coroutine[Any, Any, None]]
@@ -247,8 +290,17 @@ Stop = Callable[[], Coroutine[Any, Any, None]]
 
 async def serve(app: web.Application, host: str, port: int) -> tuple[int, Stop]:
     """Serve until stopped. The port that was taken, and how to stop."""
+    app.router.add_route("*", "/{rest:.*}", nowhere, expect_handler=expected)
+    reticent = logging.Logger("http")
+    reticent.addHandler(_Reticent())
     runner = web.AppRunner(
-        app, access_log=None, handle_signals=False, keepalive_timeout=30, max_field_size=8190
+        app,
+        access_log=None,
+        handle_signals=False,
+        keepalive_timeout=30,
+        max_field_size=8190,
+        auto_decompress=False,
+        logger=reticent,
     )
     await runner.setup()
     site = web.TCPSite(runner, host, port)
