@@ -16,7 +16,7 @@ from tests.fuzz.run import AGAIN, CPU_MAX_NS, Tally, cpu_ns
 from tests.fuzz.target import Target, target
 from tests.rpc.world import METHODS, TOKENS, Code, path, token_for
 
-READY_EVERY = 1_000
+FRESH_EVERY = 500
 BATCH_MAX_NS = 5 * CPU_MAX_NS  # up to a hundred inputs in one call, each with a commit of its own
 DEADLINE_S = 10.0
 WAITING = {"Watch": 0.25, "Idle": 0.5}  # what such a call may wait for by itself
@@ -57,12 +57,15 @@ class Calls:
         most = BATCH_MAX_NS if method.name.startswith("Batch") else CPU_MAX_NS
         self._tally.cost(path(method), index, best, raw, most)
         self._tally.ended[code.name] += 1
+        self._tally.answered[path(method)] += code is Code.OK
         if code in BROKEN or (code is Code.UNIMPLEMENTED and why != NOT_OFFERED):
             self._tally.wrong(index, f"{path(method)}: {code.name} {why}", raw)
         if code is Code.DEADLINE_EXCEEDED and method.name not in WAITING:
             self._tally.wrong(index, f"{path(method)}: no answer", raw)
-        if index % READY_EVERY == 0 and not await self._target.ready():
-            self._tally.wrong(index, "not ready", raw)
+        if index % FRESH_EVERY == FRESH_EVERY - 1:
+            await self._target.refresh()
+            if not await self._target.ready():
+                self._tally.wrong(index, "not ready", raw)
 
     async def _call(
         self, method: MethodDescriptor, raw: bytes, token: str | None

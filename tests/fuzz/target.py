@@ -1,7 +1,6 @@
 """A gateway and a simulator as processes of their own, with credentials that every run shares."""
 
 import tempfile
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ import grpc.aio
 from gateway.pb.turnback.v1 import claim_service_pb2 as claims
 from gateway.pb.turnback.v1 import merchant_service_pb2 as merchants
 from gateway.pb.turnback.v1 import operation_service_pb2 as operations
+from gateway.pb.turnback.v1 import wallet_service_pb2 as wallets
 from loadtest.fleet import AGREEMENTS, Account, Fleet, Tokens
 from tests.fuzz.pushing import credentials
 from tests.rpc.world import AGREEMENT, CHECKWORD, TOKENS, World, merchant, yuan
@@ -24,9 +24,7 @@ DAY_MS = 86_400_000
 SF, ZTO = "sf-main", "zto-main"
 SECRETS = {"sf": "q8Jx2mVb7TzR4kLw9NcYd1Hs", "zto": "Zk9xT2pQw8rLm4Vb7YcN1sDf"}
 OUTCOMES = ("returned", "lost", "damaged_after_return", "refused", "delivered_anyway")
-PARCELS = 12
-QUOTES = 10
-CREATED = 6
+FRESH = 6
 SETTINGS = {
     "limits": {"heartbeat_s": 1},
     "tenants": {"mall": {"per_second": 1_000_000, "payment_agreements": [AGREEMENT]}},
@@ -54,6 +52,15 @@ class Target:
     @property
     def pid(self) -> int:
         return self.fleet.pid("gateway")
+
+    async def refresh(self) -> None:
+        """The merchant is good again, and there are parcels on their way with quotes unused."""
+        await merchant(self.world, TOKENS["mall", "tenant"], TOKENS["mall", "treasury"])
+        numbers = [await self.world.ship() for _ in range(FRESH)]
+        quotes = [(await self.world.quote(number)).id for number in numbers]
+        assert all(quotes), "a good merchant's parcel on its way can be quoted"
+        self.known["quote_id"] = [*quotes, *self.known["quote_id"]][: FRESH + len(OUTCOMES)]
+        self.known["waybill"] = [*numbers, *self.known["waybill"]][: FRESH + len(OUTCOMES)]
 
     async def ready(self) -> bool:
         async with (
@@ -93,7 +100,7 @@ async def target() -> AsyncIterator[Target]:
 
 
 async def peopled(found: Target) -> None:
-    """A merchant with money, parcels, quotes, interceptions and claims in many states."""
+    """A merchant with money, parcels, quotes, interceptions and a claim in many states."""
     world, known = found.world, found.known
     await merchant(world, TOKENS["mall", "tenant"], TOKENS["mall", "treasury"])
     for name, version in AGREEMENTS.items():
@@ -102,30 +109,41 @@ async def peopled(found: Target) -> None:
                 request_id=f"sign-{name}"[:64], merchant_id="m1", agreement_id=name, version=version
             )
         )
-    numbers = [await world.ship(outcome=OUTCOMES[n % len(OUTCOMES)]) for n in range(PARCELS)]
-    quotes = [await world.quote(number) for number in numbers[:QUOTES]]
+    await world.ask(
+        wallets.WalletServiceTopUpRequest(
+            request_id="fuzz-top-up",
+            merchant_id="m1",
+            amount=yuan(10_000_000),
+            external_reference="bank-fuzz",
+        ),
+        TOKENS["mall", "treasury"],
+    )
+    numbers = [await world.ship(outcome=outcome) for outcome in OUTCOMES]
+    quotes = [await world.quote(number) for number in numbers]
     made = [
         (await world.create(quote.id, f"fuzz-create-{n}")).interception
-        for n, quote in enumerate(quotes[:CREATED])
+        for n, quote in enumerate(quotes)
     ]
     for _ in range(8):
         await world.idle()
         await world.post("clock", {"advance_ms": DAY_MS})
     await world.idle()
-    fresh = [await world.quote(number) for number in numbers[CREATED:QUOTES]]
-    filed = await claimed(world, numbers[1], made[1].id)
+    lost = OUTCOMES.index("lost")
+    operator = TOKENS["mall", "operator"]
+    cases = await world.ask(operations.OperationServiceListExceptionsRequest(), operator)
     known |= {
         "waybill": numbers,
-        "quote_id": [quote.id for quote in (*fresh, *quotes)],
+        "quote_id": [quote.id for quote in quotes],
         "interception_id": [row.id for row in made],
         "order_no": [f"O-{number}" for number in numbers],
-        "claim_id": filed,
-        "exception_id": ["1", "exc"],
-        "parcel_id": [f"sf/{number}/1" for number in numbers],
+        "claim_id": [await claimed(world, numbers[lost], made[lost].id)],
+        "exception_id": [case.id for case in cases.exceptions],
+        "parcel_id": [row.parcel_id for row in made],
     }
+    await found.refresh()
 
 
-async def claimed(world: World, waybill: str, interception: str) -> list[str]:
+async def claimed(world: World, waybill: str, interception: str) -> str:
     request = claims.ClaimServiceFileRequest(
         request_id="fuzz-claim-1",
         interception_id=interception,
@@ -134,7 +152,4 @@ async def claimed(world: World, waybill: str, interception: str) -> list[str]:
         line_no="1",
         loss=yuan(100),
     )
-    try:
-        return [(await world.ask(request)).claim.id]
-    except grpc.aio.AioRpcError:
-        return [f"clm-{time.time_ns()}"]
+    return str((await world.ask(request)).claim.id)

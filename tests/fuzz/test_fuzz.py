@@ -60,6 +60,8 @@ async def test_no_message_makes_a_method_fail(found: Target) -> None:
     await calls.against(found, done, indexes)
     good(done)
     assert {"OK", "INVALID_ARGUMENT", "NOT_FOUND", "UNAUTHENTICATED"} <= set(done.ended)
+    for name in ("Quote", "Create", "Cancel", "List", "Watch"):
+        assert done.answered[f"/turnback.v1.InterceptService/{name}"], name
 
 
 @pytest.mark.parametrize("channel", ["sf", "zto"])
