@@ -59,6 +59,8 @@ class Target:
         numbers = [await self.world.ship() for _ in range(FRESH)]
         quotes = [(await self.world.quote(number)).id for number in numbers]
         assert all(quotes), "a good merchant's parcel on its way can be quoted"
+        live = (await self.world.create(quotes[0], f"live-{quotes[0]}")).interception.id
+        self.known["interception_id"] = [live, *self.known["interception_id"][: len(OUTCOMES)]]
         self.known["quote_id"] = [*quotes, *self.known["quote_id"]][: FRESH + len(OUTCOMES)]
         self.known["waybill"] = [*numbers, *self.known["waybill"]][: FRESH + len(OUTCOMES)]
 
