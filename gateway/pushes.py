@@ -9,13 +9,13 @@ import hashlib
 import hmac
 import logging
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from aiohttp import HttpVersion11, web
+from aiohttp import web
 
 from gateway.domain.carrier import BROKEN, Adapter, Credentials, Delivery, Push, Reply, Tier
 from gateway.domain.interception import Inbox, InboxStatus
@@ -80,8 +80,8 @@ class Pushes:
 
     def app(self) -> web.Application:
         app = web.Application(client_max_size=BODY_MAX)
-        for path in ("/push/{channel}/{account}/{secret}", "/push/{channel}/{account}"):
-            app.router.add_post(path, self._receive, expect_handler=expected)
+        app.router.add_post("/push/{channel}/{account}/{secret}", self._receive)
+        app.router.add_post("/push/{channel}/{account}", self._receive)
         return app
 
     def start(self) -> None:
@@ -271,18 +271,18 @@ class _Reticent(logging.Handler):
         log.warning("http", error=type(error).__name__ if error else record.levelname)
 
 
-async def expected(request: web.Request) -> None:
-    """Answers `Expect`; the library's own answer quotes it, and fails on bytes that are no text."""
-    if request.version < HttpVersion11:
-        return
-    if request.headers["Expect"].lower() != "100-continue":
-        raise web.HTTPExpectationFailed
-    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-    request.writer.output_size = 0  # this was not part of the answer
+Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
-async def nowhere(request: web.Request) -> web.StreamResponse:
-    return web.Response(status=404)
+def reasonable(handle: Handle) -> Handle:
+    """Answers an odd `Expect` first: the library's answer quotes it, and fails on raw bytes."""
+
+    async def handled(request: web.BaseRequest) -> web.StreamResponse:
+        if request.headers.get("Expect", "100-continue").lower() != "100-continue":
+            return web.Response(status=417)
+        return await handle(request)
+
+    return handled
 
 
 Stop = Callable[[], Coroutine[Any, Any, None]]
@@ -290,7 +290,6 @@ Stop = Callable[[], Coroutine[Any, Any, None]]
 
 async def serve(app: web.Application, host: str, port: int) -> tuple[int, Stop]:
     """Serve until stopped. The port that was taken, and how to stop."""
-    app.router.add_route("*", "/{rest:.*}", nowhere, expect_handler=expected)
     reticent = logging.Logger("http")
     reticent.addHandler(_Reticent())
     runner = web.AppRunner(
@@ -303,6 +302,8 @@ async def serve(app: web.Application, host: str, port: int) -> tuple[int, Stop]:
         logger=reticent,
     )
     await runner.setup()
+    assert runner.server is not None
+    runner.server.request_handler = reasonable(runner.server.request_handler)
     site = web.TCPSite(runner, host, port)
     await site.start()
     taken: int = runner.addresses[0][1]

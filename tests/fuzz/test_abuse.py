@@ -66,9 +66,10 @@ TURNED_AWAY: dict[str, tuple[bytes, int]] = {
     "1 000 headers": (push(*(f"X-{n}: 1".encode() for n in range(1_000))), 400),
     "a long header": (push(b"X: " + b"x" * 9_000), 400),
     "an expectation that is no text": (sized(ROUTES, b"Expect: \xff"), 417),
+    "the same at no address": (push(b"Expect: \xff").replace(b"POST", b"CONNECT"), 417),
     "a type that is no text": (sized(ROUTES, b"Content-Type: \xff\xfe"), 200),
     "an address that is no text": (push(path=b"/push/sf/sf-main/%ff%ed%a0%80"), 404),
-    "a wrong method": (push().replace(b"POST", b"DELETE"), 404),
+    "a wrong method": (push().replace(b"POST", b"DELETE"), 405),
 }
 
 
