@@ -18,7 +18,9 @@ DEPTH_MAX = 32  # no carrier's reply nests deeper than 8; 100 000 brackets overf
 DIGITS_MAX = 40  # longer numbers are an attack on int(), not an amount or an id
 SIGNS = '[]{},:"'
 SIGNS_MAX = 64_000  # ten parcels of a hundred scans have 45 000; ten times as many cost 0.1 s
-STRUCTURE = re.compile(r'[\[\]{}]|"(?:[^"\\]|\\.)*+"?', re.DOTALL)  # brackets, and strings whole
+STRING = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+BRACKET = re.compile(r"[\[\]{}]")
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Verdict(StrEnum):
@@ -396,7 +398,7 @@ def read_json(body: bytes | str) -> Any:
         parse_constant=_refuse,
         object_pairs_hook=_unique,
     )
-    if "\\ud" in text.lower() and any(map(_surrogate, _strings(value))):
+    if "\\ud" in text.lower() and any(map(SURROGATE.search, _strings(value))):
         raise ValueError("text with a lone surrogate")
     return value
 
@@ -406,12 +408,9 @@ def _depth(text: str) -> int:
     if text.count("[") + text.count("{") <= DEPTH_MAX:
         return 0
     deepest = level = 0
-    for sign in STRUCTURE.finditer(text):
-        if sign[0] in "[{":
-            level += 1
-            deepest = max(deepest, level)
-        elif sign[0] in "]}":
-            level -= 1
+    for bracket in BRACKET.findall(STRING.sub("", text)):
+        level += 1 if bracket in "[{" else -1
+        deepest = max(deepest, level)
     return deepest
 
 
@@ -442,7 +441,3 @@ def _strings(value: Any) -> Iterator[str]:
         for key, item in value.items():
             yield key
             yield from _strings(item)
-
-
-def _surrogate(text: str) -> bool:
-    return any("\ud800" <= character <= "\udfff" for character in text)
