@@ -233,7 +233,10 @@ async def test_a_drain_loses_no_call_and_ends_soon(tmp_path: Path) -> None:
             asyncio.create_task(world.create(quote.id, f"drained-{number:04}"))
             for number, quote in enumerate(quotes)
         ]
-        await asyncio.sleep(0.1)
+        arrived = 0
+        while arrived < len(calls):
+            await asyncio.sleep(0.01)
+            arrived = await under_way(world) + sum(call.done() for call in calls)
         assert sum(not call.done() for call in calls) >= 5  # the others wait for a send slot
         began = loop.time()
         draining = asyncio.create_task(world.gateway.server.drain(25))
@@ -253,6 +256,13 @@ async def test_a_drain_loses_no_call_and_ends_soon(tmp_path: Path) -> None:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await health(world.channel)
         assert caught.value.code() is Code.UNAVAILABLE
+
+
+async def under_way(world: World) -> int:
+    """How many calls the gateway is at."""
+    page = (await world.gateway.metrics.render()).decode()
+    (line,) = [line for line in page.splitlines() if line.startswith("turnback_rpc_in_flight ")]
+    return int(float(line.split()[1]))
 
 
 async def _rest(stream: Any) -> None:
