@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test crash bench proto lock clean
+.PHONY: demo test crash fuzz bench proto lock clean
 .DEFAULT_GOAL := demo
 
 .venv: pyproject.toml requirements.lock
@@ -23,6 +23,9 @@ test: .venv  ## every check: types, lint, contracts, generated code, behaviour
 
 crash: .venv  ## kill -9 at every commit point, three times each, under load
 	@$(BIN)/turnback-load crash
+
+fuzz: .venv  ## a million hostile inputs; SEED=2 and COUNT=1000 (of each part) may be given
+	@$(BIN)/python -m tests.fuzz $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT))
 
 bench: .venv  ## CPU time per Create beside a bare floor, in one run
 	@$(BIN)/turnback-load bench

@@ -118,7 +118,10 @@ def minor(value: Any) -> int:
         value = Decimal(value)
     if not isinstance(value, Decimal) or not value.is_finite() or value.is_signed():
         raise ValueError("not an amount")
-    if value.adjusted() > AMOUNT_DIGITS_MAX or len(value.as_tuple().digits) > AMOUNT_DIGITS_MAX:
+    if (
+        abs(value.adjusted()) > AMOUNT_DIGITS_MAX
+        or len(value.as_tuple().digits) > AMOUNT_DIGITS_MAX
+    ):
         raise ValueError("amount too long")
     if value == 0:
         return 0

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import (
+    AfterValidator,
     Field,
     SecretStr,
     StringConstraints,
@@ -38,7 +39,20 @@ PREFIX = "TURNBACK_"
 OUTSIDE = frozenset({"TURNBACK_CONFIG"})  # where the file is: read by the command line
 TOKEN_BYTES = 32
 
+
+def _file(path: Path) -> Path:
+    if "\0" in str(path):
+        raise ValueError("not a path")
+    return path
+
+
+NAME_SHOWN = 64  # characters of a name that somebody gave
+
 Port = Annotated[int, Field(ge=0, le=65_535)]
+Host = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.:_%\[\]-]+$", max_length=253)]
+Seconds = Annotated[int, Field(gt=0, le=10**6)]  # in ms it must fit the 32 bits of the gRPC library
+Point = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_:]+(#[1-9][0-9]{0,8})?$")]
+File = Annotated[Path, AfterValidator(_file)]
 
 
 def loopback(host: str) -> bool:
@@ -68,13 +82,13 @@ class Role(StrEnum):
 
 
 class Grpc(Section):
-    host: str = "127.0.0.1"
+    host: Host = "127.0.0.1"
     """Address the gRPC server listens on."""
     port: Port = 50051
     """Its port; 0 takes any free one."""
-    cert_file: Path | None = None
+    cert_file: File | None = None
     """PEM file of the certificate chain."""
-    key_file: Path | None = None
+    key_file: File | None = None
     """PEM file of its private key."""
     insecure: bool = False
     """Allow plaintext on an address other machines can reach."""
@@ -94,7 +108,7 @@ class Grpc(Section):
 
 
 class Http(Section):
-    host: str = "127.0.0.1"
+    host: Host = "127.0.0.1"
     """Address to listen on."""
     port: Port = 0
     """Port; 0 takes any free one."""
@@ -110,6 +124,7 @@ class StoreSettings(Section):
     def _known(cls, url: SecretStr) -> SecretStr:
         scheme, _, rest = url.get_secret_value().partition("://")
         if scheme == "sqlite" and len(rest) > 1 and rest.startswith("/"):
+            _file(Path(rest[1:]))
             return url
         if scheme in ("postgresql", "postgres") and rest:
             return url
@@ -151,15 +166,15 @@ class Limits(Section):
     """Calls at one time on one connection."""
     tenant_watches: Annotated[int, Field(ge=1, le=10_000)] = 32
     """Open Watch streams of one tenant."""
-    connection_idle_s: Positive = 300
+    connection_idle_s: Seconds = 300
     """A connection without calls is closed after this."""
-    connection_age_s: Positive = 3_600
+    connection_age_s: Seconds = 3_600
     """A connection is renewed after this."""
-    connection_grace_s: Positive = 30
+    connection_grace_s: Seconds = 30
     """Calls under way then have this long."""
     heartbeat_s: Annotated[int, Field(ge=1, le=15)] = 10
     """A Watch without events says at least so often that it lives."""
-    watch_s: Positive = 1_800
+    watch_s: Seconds = 1_800
     """A Watch ends after this; clients resume it."""
     intake_wait_ms: Positive = 300
     """A command that waits longer for the store is shed."""
@@ -169,7 +184,7 @@ class Limits(Section):
     """What Quote waits for the carrier's tracking."""
     lame_duck_ms: Annotated[int, Field(ge=0, le=60_000)] = 1_000
     """At shutdown calls are still taken for so long after readiness and health have said no."""
-    drain_s: Positive = 25
+    drain_s: Seconds = 25
     """From the signal on, calls under way at shutdown have this long; the above is part of it."""
 
     @model_validator(mode="after")
@@ -184,7 +199,7 @@ class TestSettings(Section):
 
     clock_url: str | None = None
     """Where the simulator tells its time."""
-    fail_point: str | None = None
+    fail_point: Point | None = None
     """Where the process is to die: a name of a fail point."""
     idle: bool = False
     """Answer OperationService.Idle."""
@@ -301,9 +316,9 @@ def _account_problems(
             if given is None or not given.get_secret_value():
                 yield f"{here}.credentials.{wanted}: this carrier needs it"
         for extra in sorted(set(account.credentials) - set(adapter.credentials)):
-            yield f"{here}.credentials.{extra}: this carrier has no such credential"
+            yield f"{here}.credentials.{_named(extra)}: this carrier has no such credential"
         for extra in sorted(set(account.settings) - set(adapter.settings)):
-            yield f"{here}.settings.{extra}: this carrier has no such setting"
+            yield f"{here}.settings.{_named(extra)}: this carrier has no such setting"
         for tenant in sorted(account.tenants - set(tenants)):
             yield f"{here}.tenants: there is no tenant {tenant}"
 
@@ -318,16 +333,32 @@ def load(path: Path | None) -> Settings:
             raise ConfigError([f"{path}: cannot be read ({type(error).__name__})"]) from error
         except tomllib.TOMLDecodeError as error:
             raise ConfigError([f"{path}: not TOML: {error}"]) from error
+        except (ValueError, RecursionError):  # what the parser does not foresee
+            raise ConfigError(
+                [f"{path}: not TOML: a number too long, or nested too deeply"]
+            ) from None
+    strange = tuple(f"{_named(n)}: there is no such setting" for n in given if n not in FIELDS)
     try:
-        settings = Settings(**given)
+        settings = Settings(**{name: table for name, table in given.items() if name in FIELDS})
     except ValidationError as error:
-        raise ConfigError(_plain(e) for e in error.errors(include_input=False)) from None
-    except SettingsError as error:
-        raise ConfigError([f"environment: {error}"]) from None
-    problems = (*_strange_variables(), *_across(settings))
+        said = (_plain(e) for e in error.errors(include_input=False))
+        raise ConfigError((*strange, *said)) from None
+    except (SettingsError, RecursionError):
+        raise ConfigError((*strange, "environment: a TURNBACK_ table that is not JSON")) from None
+    problems = (*strange, *_strange_variables(), *_across(settings))
     if problems:
         raise ConfigError(problems)
     return settings
+
+
+FIELDS = frozenset(Settings.model_fields)  # other names would be switches of its base class
+
+
+def _named(name: object) -> str:
+    """A name that somebody gave, fit to be read in a line."""
+    text = str(name)
+    shown = text if text.isprintable() else ascii(text)[1:-1]
+    return shown if len(shown) <= NAME_SHOWN else f"{shown[:NAME_SHOWN]}…"
 
 
 def _strange_variables() -> Iterator[str]:
@@ -335,8 +366,8 @@ def _strange_variables() -> Iterator[str]:
     for name in sorted(os.environ):
         if name.upper().startswith(PREFIX) and name.upper() not in OUTSIDE:
             field = name[len(PREFIX) :].split("__")[0].lower()
-            if field not in Settings.model_fields:
-                yield f"environment {name}: there is no setting {field}"
+            if field not in FIELDS:
+                yield f"environment {_named(name)}: there is no setting {_named(field)}"
 
 
 def _across(settings: Settings) -> Iterator[str]:
@@ -375,13 +406,14 @@ PLAIN = {
     "missing": "needed, and not given",
     "extra_forbidden": "there is no such setting",
     "string_pattern_mismatch": "not in the form that is asked for",
+    "path_type": "not a path",
 }
 
 
 def _plain(error: Any) -> str:
     """One complaint of pydantic in plain words; its input is never shown."""
     kind: str = error["type"]
-    place = [str(part) for part in error["loc"] if part != "[key]"]
+    place = [_named(part) for part in error["loc"] if part != "[key]"]
     said = PLAIN.get(kind) or str(error["msg"]).removeprefix("Value error, ")
     return f"{'.'.join(place) or 'settings'}: {said}"
 

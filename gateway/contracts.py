@@ -16,7 +16,10 @@ LEASE_MARGIN_MS = 15_000  # a call must end before its lease of 20 s does
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 Ident = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$")]
-Positive = Annotated[int, Field(gt=0)]
+Positive = Annotated[int, Field(gt=0, le=10**12)]  # of milliseconds it is 31 years
+Module = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$", max_length=200)
+]
 Minor = Annotated[int, Field(ge=0, le=10**12)]
 
 
@@ -128,7 +131,7 @@ class CarrierLimits(Section):
 
 
 class Carrier(Section):
-    adapter: str | None = None
+    adapter: Module | None = None
     """Module path of an adapter that is not in this repository; it has an `ADAPTER`."""
     base_url: str
     """Where its interface is: https://host[:port][/path]."""
@@ -142,8 +145,12 @@ class Carrier(Section):
     @field_validator("base_url")
     @classmethod
     def _address(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urlsplit(url)
+            good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:  # its text quotes the address, and whatever secret is in it
+            good = False
+        if not good or not url.isascii() or not url.isprintable():
             raise ValueError("not an address such as https://host/path")
         if parts.username or parts.password or parts.query or parts.fragment:
             raise ValueError("no credentials, query or fragment in an address")

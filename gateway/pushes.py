@@ -7,8 +7,9 @@ quarantine and acknowledged too, or the carrier would repeat it for days.
 import asyncio
 import hashlib
 import hmac
+import logging
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,6 +31,7 @@ SWEEP_S = 1.0
 SWEEP_LIMIT = 256
 IN_FLIGHT_MAX = 256  # pushes of one carrier at a time; more are told to come again
 KEY_MAX = 200
+HEADER_KEPT = 100
 TRIES_MAX = 5  # at a push that breaks our own code
 
 log = structlog.get_logger("pushes")
@@ -43,6 +45,10 @@ class Gate:
     account: str
     credentials: tuple[Credentials, ...] = field(repr=False)  # now, and before a change of keys
     secret: str = field(repr=False)
+
+    def opened_by(self, given: str) -> bool:
+        """Whether it is the secret part of our address."""
+        return hmac.compare_digest(given.encode("utf-8", "replace"), self.secret.encode())
 
 
 Count = Callable[[str, str], None]  # channel, outcome
@@ -109,12 +115,20 @@ class Pushes:
             self._inside[channel] -= 1
 
     async def _take_in(self, gate: Gate, request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            self._count(
+                gate.adapter.name, "packed"
+            )  # what is signed is what is sent; bombs are packed
+            return web.Response(status=415)
         try:
             async with asyncio.timeout(READ_S):
                 body = await request.read()
         except TimeoutError:
             self._count(gate.adapter.name, "slow")
             return web.Response(status=408)
+        except web.RequestPayloadError:
+            self._count(gate.adapter.name, "broken")
+            return web.Response(status=400)
         headers = {name.lower(): value for name, value in request.headers.items()}
         reply = await self.accept(gate, Push(headers, body))
         return web.Response(status=reply.status, body=reply.body, headers=dict(reply.headers))
@@ -122,7 +136,7 @@ class Pushes:
     def gate(self, channel: str, account: str, secret: str) -> Gate | None:
         """Whose address it is; None for one that is not ours, or not known whole."""
         gate = self._gates.get((channel, account))
-        if gate is None or gate.adapter.push is None or not _same(secret, gate.secret):
+        if gate is None or gate.adapter.push is None or not gate.opened_by(secret):
             self._count(channel if gate else "unknown", "refused")
             return None
         return gate
@@ -130,12 +144,11 @@ class Pushes:
     async def accept(self, gate: Gate, push: Push) -> Reply:
         """Verify, keep, acknowledge."""
         channel, pushes = gate.adapter.name, gate.adapter.push
-        tier = _verify(gate, push)
-        if tier is None or pushes is None:
+        kept = understood(gate, push)
+        if kept is None or pushes is None:
             self._count(channel, "forged")
             return Reply(401, b"")
-        delivery = decoded(gate, push)
-        row = _row(gate, push, tier, delivery)
+        row, delivery = kept
         keep = asyncio.ensure_future(self._store.run(ReceivePush(row)))
         try:
             fresh = await asyncio.shield(keep)
@@ -198,6 +211,15 @@ class Pushes:
             await asyncio.sleep(SWEEP_S)
 
 
+def understood(gate: Gate, push: Push) -> tuple[Inbox, Delivery | None] | None:
+    """What is kept of a push, and what it says; None where nobody may believe it."""
+    tier = _verify(gate, push)
+    if tier is None:
+        return None
+    delivery = decoded(gate, push)
+    return _row(gate, push, tier, delivery), delivery
+
+
 def decoded(gate: Gate, push: Push) -> Delivery | None:
     """What the push says; None where it cannot be read, or speaks of another account."""
     if gate.adapter.push is None:
@@ -236,7 +258,7 @@ def _row(gate: Gate, push: Push, tier: Tier, delivery: Delivery | None) -> Inbox
         tier=int(tier),
         verified=True,
         body=push.body,
-        content_type=push.headers.get("content-type", "")[:100],
+        content_type=_shown(push.headers.get("content-type", "")),
         sha256=digest,
         received_at=0,
         applied_at=None,
@@ -244,8 +266,31 @@ def _row(gate: Gate, push: Push, tier: Tier, delivery: Delivery | None) -> Inbox
     )
 
 
-def _same(given: str, secret: str) -> bool:
-    return hmac.compare_digest(given.encode(), secret.encode())
+def _shown(header: str) -> str:
+    """A header as it may be kept: bytes that are no text reach us as lone surrogates."""
+    return header[:HEADER_KEPT].encode("ascii", "replace").decode()
+
+
+class _Reticent(logging.Handler):
+    """The library quotes a request that it cannot read, secret and all: we name the error only."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        log.warning("http", error=type(error).__name__ if error else record.levelname)
+
+
+Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+def reasonable(handle: Handle) -> Handle:
+    """Answers an odd `Expect` first: the library's answer quotes it, and fails on raw bytes."""
+
+    async def handled(request: web.BaseRequest) -> web.StreamResponse:
+        if request.headers.get("Expect", "100-continue").lower() != "100-continue":
+            return web.Response(status=417)
+        return await handle(request)
+
+    return handled
 
 
 Stop = Callable[[], Coroutine[Any, Any, None]]
@@ -253,6 +298,8 @@ Stop = Callable[[], Coroutine[Any, Any, None]]
 
 async def serve(app: web.Application, host: str, port: int) -> tuple[int, Stop]:
     """Serve until stopped. The port that was taken, and how to stop."""
+    reticent = logging.Logger("http")
+    reticent.addHandler(_Reticent())
     runner = web.AppRunner(
         app,
         access_log=None,
@@ -260,8 +307,12 @@ async def serve(app: web.Application, host: str, port: int) -> tuple[int, Stop]:
         keepalive_timeout=30,
         max_field_size=8190,
         shutdown_timeout=END_S,
+        auto_decompress=False,
+        logger=reticent,
     )
     await runner.setup()
+    assert runner.server is not None
+    runner.server.request_handler = reasonable(runner.server.request_handler)
     site = web.TCPSite(runner, host, port)
     await site.start()
     taken: int = runner.addresses[0][1]

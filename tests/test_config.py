@@ -127,6 +127,41 @@ WRONG = {
         "[carriers.sf.limits]\ntimeout_ms = 60000\n[carriers.sf.contract]",
         "carriers.sf.limits.timeout_ms",
     ),
+    "switch of the base class": ("[store]", '_env_file = "x"\n[store]', "_env_file: there is no"),
+    "number too long": (
+        "[store]",
+        "a = " + "9" * 5_000 + "\n[store]",
+        "not TOML: a number too long",
+    ),
+    "nested too deeply": ("[store]", "a = " + "[" * 9_000 + "\n[store]", "or nested too deeply"),
+    "name with an escape": ("[store]", '"a\\u001b[31m" = 1\n[store]', "a\\x1b[31m: there is no"),
+    "long name": ("[store]", "k" * 999 + " = 1\n[store]", "k" * 64 + "…: there is no such setting"),
+    "list for a path": ("[store]", "[grpc]\ncert_file = []\n[store]", "grpc.cert_file: not a path"),
+    "NUL in a path": ("data/turnback.db", "a\\u0000b", "store.url: not a path"),
+    "NUL in a host": (
+        "[store]",
+        '[push]\nhost = "a\\u0000b"\n[store]',
+        "push.host: not in the form",
+    ),
+    "no address": (
+        "http://127.0.0.1:8700/sf",
+        "http://[::1",
+        "carriers.sf.base_url: not an address",
+    ),
+    "secret in no address": (
+        "http://127.0.0.1:8700/sf",
+        f"https://{SECRET}\u2100@h",  # urlsplit quotes it in its own error
+        "carriers.sf.base_url: not an address",
+    ),
+    "no module": ("base_url", 'adapter = ""\nbase_url', "carriers.sf.adapter: not in the form"),
+    "relative module": ("base_url", 'adapter = "..x"\nbase_url', "carriers.sf.adapter: not in"),
+    "fail point": ("idle = true", 'fail_point = "x#y"', "test.fail_point: not in the form"),
+    "more than 64 bits": ("[store]", f"[limits]\ndrain_s = {10**30}\n[store]", "limits.drain_s"),
+    "more than gRPC takes": (
+        "[store]",
+        "[limits]\nconnection_idle_s = 3000000\n[store]",
+        "limits.connection_idle_s",
+    ),
     "tenant of account": (
         "settings = {",
         'tenants = ["other"]\nsettings = {',
@@ -168,6 +203,14 @@ def test_the_environment_overrides_the_file(write: Write, monkeypatch: pytest.Mo
     account = settings.carriers["sf"].accounts["main"]
     assert account.credentials["checkword"].get_secret_value() == "other"
     assert account.credentials["partner_id"].get_secret_value() == SECRET
+
+
+def test_a_variable_that_is_no_table_is_refused(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for text in ("{", SECRET, "[" * 9_000):
+        monkeypatch.setenv("TURNBACK_CARRIERS", text)
+        assert problems(write(BASE)) == ("environment: a TURNBACK_ table that is not JSON",)
 
 
 @pytest.mark.parametrize("name", ["TURNBACK_GRCP__PORT", "TURNBACK_GRPC__PROT"])

@@ -5,9 +5,10 @@ known enum values, amounts above zero, times that a calendar has.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
+from itertools import islice
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -20,6 +21,8 @@ from gateway.rpc.errors import invalid
 AMOUNT_MAX = 10**12  # minor units
 PAGE_MAX = 200
 TEXT_MAX = 64
+ENTRIES_MAX = 1_200  # the fullest parcel has 1 020; each is some 20 µs of checks
+FAULTS_MAX = 100  # more are not told anyway
 SECONDS_MAX = 253_402_300_799  # the last second of the year 9999
 HIDDEN = re.compile(  # control characters, bidirectional controls, line separators, no characters
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb"
@@ -210,10 +213,37 @@ SIGNED = frozenset(  # amounts that may be below zero
 
 
 def check(message: Message) -> None:
-    """Raises Failure INVALID_ARGUMENT that names every wrong field by its path."""
-    faults = list(_faults(message, ""))
+    """Raises Failure INVALID_ARGUMENT that names every wrong field, up to a number, by its path."""
+    if entries(message) > ENTRIES_MAX:
+        raise invalid([("", f"more than {ENTRIES_MAX} entries of lists, inner ones included")])
+    faults = list(islice(_faults(message, ""), FAULTS_MAX))
     if faults:
         raise invalid(faults)
+
+
+def entries(message: Message) -> int:
+    """How many entries the lists of a message have, lists in lists included; counts to the limit.
+
+    Lists have limits of their own, and a list in a list in a list multiplies them.
+    """
+    found = 0
+    for field in _lists(message.DESCRIPTOR):
+        value = getattr(message, field.name)
+        inner: Iterable[Message] = value if field.is_repeated else (value,)
+        found += len(value) if field.is_repeated else 0
+        if _lists(field.message_type):
+            for entry in inner:
+                if found > ENTRIES_MAX:
+                    break
+                found += entries(entry)
+    return found
+
+
+@cache
+def _lists(descriptor: Descriptor) -> tuple[FieldDescriptor, ...]:
+    """The message fields that are lists, or hold some."""
+    inner = (field for field in descriptor.fields if field.message_type is not None)
+    return tuple(f for f in inner if f.is_repeated or _lists(f.message_type))
 
 
 def _faults(message: Message, path: str) -> Iterator[Fault]:

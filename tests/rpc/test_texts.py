@@ -13,8 +13,10 @@ from google.protobuf.message_factory import GetMessageClass
 from google.type.money_pb2 import Money
 
 from gateway.pb.turnback.v1 import intercept_service_pb2 as intercepts
+from gateway.pb.turnback.v1 import parcel_service_pb2 as parcels
+from gateway.pb.turnback.v1 import types_pb2 as types
 from gateway.pb.turnback.v1 import wallet_service_pb2 as wallets
-from gateway.rpc import fields
+from gateway.rpc import errors, fields
 from tests.rpc.world import METHODS, Code, World, path, refusal, registration, token_for, yuan
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -187,6 +189,23 @@ async def test_every_wrong_field_is_named_by_its_path(world: World) -> None:
         "registration.orders[0].lines[0].line_no",
         "registration.receiver.phone",
     }
+
+
+async def test_lists_in_lists_have_one_limit_together(world: World) -> None:
+    """A hundred parcels of twenty orders of fifty lines, each within its own limit."""
+    line = types.OrderLine()
+    order = types.Order(lines=[line] * 50)
+    item = parcels.ParcelServiceRegisterRequest(parcel={"orders": [order] * 20})
+    request = parcels.ParcelServiceBatchRegisterRequest(items=[item] * 100)
+    code, _, found = await refusal(world.ask(request))
+    assert code is Code.INVALID_ARGUMENT
+    (fault,) = found["BadRequest"][0].field_violations
+    assert fault.description.startswith(f"more than {fields.ENTRIES_MAX} entries")
+    full = parcels.ParcelServiceRegisterRequest(parcel={"orders": [order] * 20})
+    assert fields.entries(full) == 1_020 <= fields.ENTRIES_MAX
+    with pytest.raises(errors.Failure) as caught:
+        fields.check(full)
+    assert f"(and {fields.FAULTS_MAX - 1} more)" in caught.value.text
 
 
 @pytest.mark.parametrize(
