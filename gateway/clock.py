@@ -23,9 +23,10 @@ class Clock:
             return (time.monotonic_ns() + self._anchor_ns) // 1_000_000
         return time.time_ns() // 1_000_000
 
-    def anchor(self, shared_ms: int) -> None:
-        """What the shared clock says now."""
-        self._anchor_ns = shared_ms * 1_000_000 - time.monotonic_ns()
+    def anchor(self, shared_ms: int, asked_ns: int) -> None:
+        """What the shared clock said after it was asked, at a time of the steady clock. However
+        late the answer comes, this clock is never behind: a lapsed lease is seen as lapsed."""
+        self._anchor_ns = shared_ms * 1_000_000 - asked_ns
 
     def now(self) -> int:
         return self._business_ms if self.followed else self.machine_ms()

@@ -104,6 +104,9 @@ class StoreSettings(Section):
     url: SecretStr = SecretStr("sqlite:///turnback.db")
     """Where the data is kept: `sqlite:///` and a path, or a `postgresql://` URL, which may name
     several servers. It may hold a password: it is shown nowhere."""
+    silent_s: Annotated[float, Field(ge=1, le=300)] = 20
+    """A database that does not answer for so long is given up: this replica is not ready then,
+    and asks anew."""
 
     @field_validator("url")
     @classmethod
