@@ -21,8 +21,10 @@ demo: .venv  ## the main job, end to end, with the audit at the end
 test: .venv  ## every check: types, lint, contracts, generated code, behaviour
 	@$(BIN)/python -m pytest
 
-crash: .venv  ## kill -9 at every commit point, three times each, under load
-	@$(BIN)/turnback-load crash
+CRASH ?=  # for instance --state crash.json --goal 500: added up over runs, and gone on with
+crash: .venv  ## kill -9 at every commit point and at random moments, under load, on both stores
+	@$(BIN)/turnback-load crash $(CRASH)
+	@$(BIN)/turnback-load crash --store postgres $(CRASH)
 
 fuzz: .venv  ## a million hostile inputs; SEED=2 and COUNT=1000 (of each part) may be given
 	@$(BIN)/python -m tests.fuzz $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT))

@@ -63,7 +63,7 @@ class Gateway:
         self.metrics = telemetry.Metrics()
         points = FailPoints.parse((test.fail_point if test else None) or "")
         patience_s = settings.limits.intake_wait_ms / 1000
-        database = driver(settings.store.url.get_secret_value())
+        database = driver(settings.store.url.get_secret_value(), settings.store.silent_s)
         self.store = Store(database, self.clock, terms, points, patience_s)
         self.store.batches.append(self.metrics.batch)
         self.http = Http()
@@ -86,6 +86,7 @@ class Gateway:
         self._follower: asyncio.Task[None] | None = None
         self._stops: list[Any] = []
         self._leaving = False
+        self.addresses: dict[str, str] = {}  # what it listens on, once it does
 
     def _observed(self, channel: str, operation: str, answer: Answer, seconds: float) -> None:
         self.metrics.carrier_call(channel, operation, answer.verdict, seconds)
@@ -117,12 +118,12 @@ class Gateway:
         self.pushes.start()
         self.worker.start_loop()
         self.vitals.start()
-        return {
-            "ready": True,
+        self.addresses = {
             "grpc": f"{self.settings.grpc.host}:{grpc_port}",
             "push": f"http://{self.settings.push.host}:{push}",
             "metrics": f"http://{self.settings.metrics.host}:{metrics}",
         }
+        return {"ready": True, **self.addresses}
 
     async def stop(self) -> None:
         """Let what is under way end, commit it, and close. Nothing new is taken."""

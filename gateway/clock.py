@@ -51,9 +51,10 @@ class Clock:
             return self._business_ms
         return self.machine_ms() if self._shared else self.wall_ms()
 
-    def anchor(self, shared_ms: int) -> None:
-        """What the shared clock says now."""
-        self._began_ms, self._shared = shared_ms - self.steady_ms(), True
+    def anchor(self, shared_ms: int, asked_ms: int) -> None:
+        """What the shared clock said after it was asked, at a time of the steady clock. However
+        late the answer comes, this clock is never behind: a lapsed lease is seen as lapsed."""
+        self._began_ms, self._shared = shared_ms - asked_ms, True
 
     def follow(self, business_ms: int) -> None:
         """Business time as the simulator tells it; it never runs backwards."""

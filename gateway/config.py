@@ -118,6 +118,9 @@ class StoreSettings(Section):
     url: SecretStr = SecretStr("sqlite:///turnback.db")
     """Where the data is kept: `sqlite:///` and a path, or a `postgresql://` URL, which may name
     several servers. It may hold a password: it is shown nowhere."""
+    silent_s: Annotated[float, Field(ge=1, le=300)] = 20
+    """A database that does not answer for so long is given up: this replica is not ready then,
+    and asks anew."""
 
     @field_validator("url")
     @classmethod
@@ -207,6 +210,8 @@ class TestSettings(Section):
     """Call carriers without TLS."""
     in_flight_bound_ms: Positive | None = None
     """Instead of every carrier's own."""
+    lease_ms: Positive | None = None
+    """How long a job is held, so that what a killed replica leaves is soon taken up."""
 
 
 class Settings(BaseSettings):
@@ -276,6 +281,7 @@ class Settings(BaseSettings):
         if problems:
             raise ConfigError(problems)
         bound = self.test.in_flight_bound_ms if self.test else None
+        lease_ms = (self.test and self.test.lease_ms) or rules.LEASE_MS
         return rules.Terms(
             adapters=dict(adapters),
             contracts={n: c.contract.terms(n, bound) for n, c in self.carriers.items()},
@@ -288,6 +294,7 @@ class Settings(BaseSettings):
             payment_agreements={
                 n: frozenset(t.payment_agreements) for n, t in self.tenants.items()
             },
+            lease_ms=lease_ms,
         )
 
     def problems(self, adapters: Mapping[str, Adapter]) -> Iterator[str]:
@@ -381,7 +388,10 @@ def _across(settings: Settings) -> Iterator[str]:
             seen[token.sha256] = where
     pushes: dict[str, str] = {}
     plaintext = settings.test is not None and settings.test.plaintext
+    lease_ms = settings.test.lease_ms if settings.test is not None else None
     for name, carrier in settings.carriers.items():
+        if lease_ms is not None and carrier.limits.timeout_ms * 4 > lease_ms * 3:
+            yield f"test.lease_ms: too short for carriers.{name}.limits.timeout_ms"
         if carrier.base_url.startswith("http://") and not plaintext:
             yield f"carriers.{name}.base_url: https is needed, or test.plaintext = true"
         for account, values in carrier.accounts.items():

@@ -254,7 +254,7 @@ async def run(creates: int, callers: int, carrier: str, told: Callable[[], None]
                 response_deserializer=pb.InterceptServiceCreateResponse.FromString,
             )
             try:
-                crowd.up.set()
+                crowd.replicas.up(0)
                 await crowd.merchant(top_up=count * 10_000)
                 sides = (
                     Side(

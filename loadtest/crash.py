@@ -1,59 +1,49 @@
-"""Kills the gateway at every commit point under load, and looks afterwards at what is left.
+"""Kills gateways at every commit point and at random moments under load, and looks at what is left.
 
-The gateway is a process on one store and one set of ports. It is armed with one fail point after
-the other; each kills it with SIGKILL while interceptions run. Every call that went unanswered is
-repeated with the same request_id. At the end the clock moves until all is settled, and what the
-gateway holds is compared with what really happened at the carriers.
+On SQLite one gateway dies; on PostgreSQL several replicas do, one of them is paused for longer than
+its leases last, and the database itself is killed and started again. Every call that went
+unanswered is repeated with the same request_id, on any replica. At the end the clock moves until
+all is settled, and what the gateway holds is compared with what really happened at the carriers.
+What runs came to is added up in a state file.
 """
 
 import asyncio
 import json
 import os
-import signal
-import sqlite3
+import random
 import subprocess
 import sys
 import tempfile
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from itertools import count
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Column, Table
 
-from gateway.pb.turnback.v1 import claim_service_pb2 as claims
-from gateway.pb.turnback.v1 import intercept_service_pb2 as pb
-from gateway.pb.turnback.v1 import operation_service_pb2 as operations
-from gateway.pb.turnback.v1 import wallet_service_pb2 as wallets
-from loadtest import client as wire
-from loadtest.client import fen
-from loadtest.crowd import (
-    ACTS_MAX,
-    BROKEN,
-    MINUTE_MS,
-    PROMISED,
-    STEPS_MAX,
-    UNDECIDED,
-    UNDER_WAY,
-    Case,
-    Crowd,
-)
+from loadtest.cluster import Cluster, ClusterError
+from loadtest.crowd import BROKEN, MINUTE_MS, Crowd
 from loadtest.fleet import Fleet, FleetError, Json
+from loadtest.judge import Judge
+from loadtest.killing import ACTS, Blow, Killing
 from loadtest.simulation import Simulation
+from loadtest.tally import DATABASE, MOMENT, PAUSE, Row, Tally
 
 START_MS = 1_781_740_800_000  # 18 June 2026 in Shanghai
 OLD_MS = 181 * 24 * 60 * MINUTE_MS  # past the days that the gateway keeps what is personal
 PURGED_MAX = 50  # parcels of one PurgePersonal
-SETTLE_MS = 120 * MINUTE_MS  # least step of the clock at the end
-ROUND_S = 90.0  # a gateway that hangs under one fail point
-PAGE = 200
 SHOWN_MAX = 20  # violations printed
-KILLED = f"exit code {-signal.SIGKILL}"
+LEASE_MS = 2_500  # longer than a call; what a killed replica holds is free again so soon
+MOMENT_S = (0.1, 1.5)  # of a random blow, once its replica is up
+EXIT_BROKEN = 1
+EXIT_USAGE = 2
+EXIT_NOT_RUN = 3
 BROKEN_MODULE = "turnback_broken"
 BROKEN_ADAPTER = '''\
 """ZTO, but writing an interception and applying a push fail in ways that nobody foresaw."""
@@ -79,32 +69,58 @@ ADAPTER = replace(
 '''
 SETTINGS: Json = {
     "limits": {"quote_read_ms": 150},  # so that a slow reading outlasts its quote
-    "carriers": {"sf": {"limits": {"timeout_ms": 600}}, "zto": {"limits": {"timeout_ms": 600}}},
+    "carriers": {name: {"limits": {"timeout_ms": 600}} for name in ("sf", "zto", BROKEN)},
+    "test": {"lease_ms": LEASE_MS},
 }
-Act = Callable[[Crowd], Awaitable[object]]
-ACTS: Mapping[str, Act] = {
-    "UpsertMerchant": Crowd.merchant,
-    "SignAgreement": Crowd.merchant,
-    "SetWaybillService": Crowd.merchant,
-    "TopUp": Crowd.merchant,
-    "PurgePersonal": Crowd.merchant,  # by itself, of what is old when the gateway starts
-    "RegisterParcel": Crowd.one,
-    "MakeQuote": Crowd.one,
-    "CreateInterception": Crowd.one,
-    "Finish": Crowd.one,
-    "before_socket": Crowd.one,
-    "after_reply": Crowd.one,
-    "CancelInterception": Crowd.withdrawal,
-    "RecordTrack": Crowd.slow_quote,
-    "Fumble": Crowd.poison,
-    "QuarantinePush": Crowd.senseless_push,
-    "FileClaim": Crowd.file_any,
-    "FinishClaim": Crowd.file_with_carrier,
-    "DecideClaim": Crowd.decide_any,
-    "SettleOffline": Crowd.settle,
-}  # any other point is met in the life of an interception
+OLD = ":PurgePersonal"
 FIRST = (Crowd.senseless_push, Crowd.poison, Crowd.merchant)
 LATER = {"LeaseDue": 1}  # the first lease of a process finds only what the last one left
+
+
+class Engine(StrEnum):
+    SQLITE = "sqlite"
+    POSTGRES = "postgres"
+
+
+REPLICAS = {Engine.SQLITE: 1, Engine.POSTGRES: 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a run does."""
+
+    store: Engine
+    points: Sequence[str]
+    times: int
+    moments: int
+    pauses: int
+    pause_s: float
+    databases: int
+    interceptions: int
+    replicas: int
+    seed: int
+    durable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one run came to."""
+
+    options: Options
+    rows: Sequence[Row]
+    interceptions: int
+    quiet_s: float
+    violations: Sequence[tuple[str, str]]  # (point, what)
+
+    @property
+    def missed(self) -> Sequence[str]:
+        """Points that were not met as often as they were to be."""
+        named = [row for row in self.rows if row.point in self.options.points]
+        return [row.point for row in named if row.kills < self.options.times]
+
+    def wrong(self) -> list[str]:
+        told = [f"at {point or 'the end'}: {what}" for point, what in self.violations]
+        return [*told, *(f"{point}: not reached" for point in self.missed)]
 
 
 class Target(Fleet):
@@ -120,258 +136,9 @@ class Target(Fleet):
         given["carriers"][BROKEN] = zto | {"adapter": BROKEN_MODULE, "accounts": accounts}
         return given
 
-    async def _start(
-        self, name: str, program: str, arguments: Sequence[str], extra: Mapping[str, str]
-    ) -> Json:
+    def environment(self) -> dict[str, str]:
         path = os.pathsep.join(filter(None, (str(self.directory), os.environ.get("PYTHONPATH"))))
-        return await super()._start(name, program, arguments, {**extra, "PYTHONPATH": path})
-
-
-@dataclass(slots=True)
-class Row:
-    """What one point did."""
-
-    point: str
-    kills: int = 0
-    restarts: int = 0
-    acknowledged: int = 0
-    settled: int = 0
-    violations: int = 0
-
-
-@dataclass(slots=True)
-class Run:
-    """One run: the plan, the gateway that dies by it, and what came of it."""
-
-    fleet: Target
-    crowd: Crowd
-    interceptions: int
-    rows: dict[str, Row] = field(default_factory=dict)
-    _round: int = 0
-    _left: int = 0
-    _over: bool = False
-    _missed: asyncio.Event = field(default_factory=asyncio.Event)
-    _next: asyncio.Event = field(default_factory=asyncio.Event)
-
-    # -- killing ----------------------------------------------------------------------------
-
-    async def kill(self, plan: Sequence[tuple[str, int]], told: Callable[[str], None]) -> None:
-        """Die at each point of the plan; then live, and let every open call be answered."""
-        self._left = len(plan)
-        driver: asyncio.Task[None] | None = None
-        for point, ordinal in plan:
-            row = self.rows.setdefault(point, Row(point))
-            self.crowd.point = point
-            self.crowd.share = -(-(self.interceptions - len(self.crowd.cases)) // self._left)
-            self._round += 1
-            self._missed.clear()
-            previous, self._next = self._next, asyncio.Event()
-            previous.set()
-            alive = await self._start(f"{point}#{ordinal}")
-            driver = driver or asyncio.create_task(self._drive())
-            if not alive or await self._dies(driver):
-                row.kills += 1
-                row.restarts += 1
-            self._left -= 1
-            told(point)
-        self._over = True
-        self._next.set()
-        self.crowd.point = ""
-        if not await self._start(""):
-            raise FleetError(f"the gateway did not start again{self.fleet.tail('gateway')}")
-        self.crowd.up.set()
-        if driver is not None:
-            await driver
-
-    async def _start(self, point: str) -> bool:
-        """False where the fail point was met before the gateway said that it is ready."""
-        try:
-            await self.fleet.start_gateway(point)
-        except FleetError as error:
-            if point and KILLED in str(error):
-                return False
-            raise
-        return True
-
-    async def _dies(self, driver: "asyncio.Task[None]") -> bool:
-        """Whether the gateway dies by its fail point, and not by anything else."""
-        self.crowd.up.set()
-        ended = asyncio.create_task(self.fleet.gateway_ended(ROUND_S))
-        missed = asyncio.create_task(self._missed.wait())
-        waited: set[asyncio.Task[Any]] = {ended, missed, driver}
-        try:
-            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-            if driver.done():
-                driver.result()
-                raise FleetError("the clients ended too early")
-            if ended.done():
-                if ended.result() != -signal.SIGKILL:
-                    self.crowd.wrong(f"the gateway ended with {ended.result()}")
-                return True
-        finally:
-            self.crowd.up.clear()
-            for task in (ended, missed):
-                task.cancel()
-            await asyncio.gather(ended, missed, return_exceptions=True)
-        await self.fleet.kill_gateway()
-        return False
-
-    async def _drive(self) -> None:
-        """Do what leads to the point that is armed, and load beside it, until all is over."""
-        while not self._over:
-            current, command = self._round, self.crowd.point.rpartition(":")[2]
-            act = ACTS.get(command, Crowd.life)
-            for _ in range(ACTS_MAX):
-                load = [self.crowd.cohort()] if self.crowd.share > 0 else []
-                await asyncio.gather(*load, act(self.crowd))
-                if self._round != current or self._over:
-                    break
-            else:
-                self._missed.set()
-                await self._next.wait()
-
-    # -- settling and looking ---------------------------------------------------------------
-
-    async def settle(self) -> list[pb.Interception]:
-        """Move the clock until nothing is open any more."""
-        for _ in range(STEPS_MAX):
-            found = await self._interceptions()
-            claimed = await self._claims()
-            waiting = [each for each in claimed if each.carrier != "sf" and _open(each)]
-            if not waiting and all(map(settled, found)):
-                return found
-            await self.crowd.step(SETTLE_MS)
-        return found
-
-    async def _interceptions(self) -> list[pb.Interception]:
-        request = pb.InterceptServiceListRequest(page_size=PAGE)
-        found: list[pb.Interception] = []
-        while True:
-            page = await self.crowd.ask(wire.LIST, request)
-            found += page.interceptions
-            request.page_token = page.next_page_token
-            if not request.page_token:
-                return found
-
-    async def _claims(self) -> list[claims.Claim]:
-        request = claims.ClaimServiceListRequest(page_size=PAGE)
-        found: list[claims.Claim] = []
-        while True:
-            page = await self.crowd.ask(wire.CLAIMS, request)
-            found += page.claims
-            request.page_token = page.next_page_token
-            if not request.page_token:
-                return found
-
-    async def look(self, found: Iterable[pb.Interception]) -> None:
-        """Compare what the gateway holds with what was answered, and with what happened."""
-        truth = {line["waybill"]: line for line in await self.crowd.simulation.truth()}
-        by_waybill: dict[str, list[pb.Interception]] = defaultdict(list)
-        for each in found:
-            by_waybill[each.waybill].append(each)
-        for case in self.crowd.cases:
-            row = self.rows.get(case.point)
-            if row is not None:
-                row.acknowledged += 1
-                row.settled += all(map(settled, by_waybill[case.waybill]))
-            for what in faults(case, by_waybill[case.waybill], truth[case.waybill]):
-                self.crowd.wrong(f"{case.waybill} ({case.kind.channel}): {what}", case.point)
-        claimed = await self._claims()
-        await self._wallets(truth, claimed)
-        self._pushes(truth)
-        audit = await self.crowd.ask(wire.AUDIT, operations.OperationServiceAuditRequest())
-        for rule in audit.rules:
-            if rule.violation_count:
-                rows = [dict(each.values) for each in rule.rows[:2]]
-                self.crowd.wrong(f"audit {rule.name}: {rule.violation_count} rows: {rows}", "audit")
-        for point, _ in self.crowd.violations:
-            if point in self.rows:
-                self.rows[point].violations += 1
-
-    async def _wallets(self, truth: Mapping[str, Json], claimed: Sequence[claims.Claim]) -> None:
-        """Top-ups less the fees that are due, and the awards on top: to the cent."""
-        right: dict[str, int] = dict(self.crowd.top_ups)
-        owed: dict[str, int] = defaultdict(int)
-        for case in self.crowd.cases:
-            if truth[case.waybill]["fee"] == "charged":
-                right[case.merchant] -= case.fee
-        awards: dict[str, int] = defaultdict(int)
-        for claim in claimed:
-            awards[claim.waybill] += fen(claim.awarded)
-            if claim.carrier == "zto":
-                right[claim.merchant_id] += fen(claim.awarded)
-            else:
-                paid = self.crowd.settlements.get(claim.id, 0)
-                owed[claim.merchant_id] += fen(claim.awarded) - paid
-                if fen(claim.awarded) > fen(claim.loss) or len(claim.awards) > 1:
-                    self.crowd.wrong(f"{claim.waybill}: awarded too much", "claims")
-        for waybill, line in truth.items():
-            granted = sum(each["granted_minor"] or 0 for each in line["claims"])
-            if line["carrier"] == "zto" and granted != awards[waybill]:
-                self.crowd.wrong(f"{waybill}: granted {granted}, got {awards[waybill]}", "claims")
-        for key, amount in right.items():
-            request = wallets.WalletServiceGetRequest(merchant_id=key)
-            wallet = (await self.crowd.ask(wire.WALLET, request)).wallet
-            has = (fen(wallet.available), fen(wallet.held), fen(wallet.awarded))
-            if has != (amount, 0, owed[key]):
-                self.crowd.wrong(f"{key}: {has} instead of {(amount, 0, owed[key])}", "wallets")
-
-    def _pushes(self, truth: Mapping[str, Json]) -> None:
-        """Every push that was acknowledged is in the inbox, and none waits there."""
-        store = self.fleet.directory / "turnback.db"
-        with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as db:
-            rows = db.execute("SELECT channel, body, status FROM inbox").fetchall()
-        kept = {
-            key for channel, body, _ in rows if channel != BROKEN for key in push_ids(channel, body)
-        }
-        for line in truth.values():
-            for push in line["pushes"]:
-                if push["acknowledged"] and not push["forged"] and push["id"] not in kept:
-                    self.crowd.wrong(f"{line['waybill']}: push {push['id']} is lost", "pushes")
-        waiting = sum(status == "new" for _, _, status in rows)
-        if waiting:
-            self.crowd.wrong(f"{waiting} pushes were never applied", "pushes")
-
-
-def _open(claim: claims.Claim) -> bool:
-    return claim.state in (claims.CLAIM_STATE_FILED, claims.CLAIM_STATE_UNDER_REVIEW)
-
-
-def settled(each: pb.Interception) -> bool:
-    """The decision, the fee and the way back are at their ends."""
-    back = each.decision not in PROMISED or each.movement not in UNDER_WAY
-    return each.decision not in UNDECIDED and each.money != pb.MONEY_STATE_HELD and back
-
-
-def faults(case: Case, held: Sequence[pb.Interception], truth: Json) -> Iterator[str]:
-    """What is wrong with one interception."""
-    if len(case.answers) != 1 or len(held) != 1:
-        yield f"{len(case.answers)} different answers, {len(held)} interceptions"
-        return
-    (each,), ((key, fee),) = held, case.answers
-    if (each.id, fen(each.fee), each.request_id) != (key, fee, case.request_id) or fee != case.fee:
-        yield f"acknowledged as {key} for {fee}, held as {each.id} for {fen(each.fee)}"
-    if not settled(each):
-        names = pb.Decision.Name(each.decision), pb.Movement.Name(each.movement)
-        yield f"not settled: {names}, {each.open_exception_count} exceptions"
-    ours = [one for one in truth["interceptions"] if not one["by_other"]]
-    effects = sum(one["effects"] for one in ours)
-    if effects > 1:
-        yield f"{effects} effects at the carrier"
-    charged = each.money == pb.MONEY_STATE_CAPTURED
-    if charged != (truth["fee"] == "charged"):
-        yield f"{pb.MoneyState.Name(each.money)}, but the fee is {truth['fee']}"
-    if each.decision == pb.DECISION_LATE_ACCEPTED:
-        yield "accepted after the fee went back"
-
-
-def push_ids(channel: str, body: bytes) -> Iterator[str]:
-    """The carrier's own numbers of what a push tells."""
-    told = json.loads(body)
-    if channel == "sf":
-        yield from (str(route["id"]) for route in told["Body"]["WaybillRoute"])
-    else:
-        yield str(json.loads(told["data"])["eventId"])
+        return super().environment() | {"PYTHONPATH": path}
 
 
 def turn(point: str) -> int:
@@ -387,114 +154,193 @@ def known_points() -> list[str]:
     return said.stdout.split()
 
 
-def planned(points: Sequence[str], times: int) -> list[tuple[str, int]]:
-    """What is old is erased when a gateway starts: its points come first, while there is any."""
-    old = [point for point in points if point.endswith(":PurgePersonal")]
-    others = sorted((point for point in points if point not in old), key=turn)
-    return [(point, 1) for _ in range(times) for point in old] + [
-        (point, nth + LATER.get(point.rpartition(":")[2], 0))
-        for nth in range(1, times + 1)
-        for point in others
+def planned(options: Options) -> list[Blow]:
+    """Every blow in its order: the points, and what chance brings between them."""
+    chance = random.Random(f"{options.seed} blows")
+    points = [point for point in options.points if not point.endswith(OLD)]
+    plan = [
+        Blow(point, nth + LATER.get(point.rpartition(":")[2], 0))
+        for nth in range(1, options.times + 1)
+        for point in sorted(points, key=turn)
     ]
+    others = {MOMENT: options.moments, PAUSE: options.pauses, DATABASE: options.databases}
+    for point, many in others.items():
+        for _ in range(many):
+            blow = Blow(point, after_s=chance.uniform(*MOMENT_S))
+            plan.insert(chance.randint(0, len(plan)), blow)
+    return plan
+
+
+def purges(options: Options) -> list[Blow]:
+    """What is old is erased when a gateway starts: its points come first, while there is any."""
+    points = [point for point in options.points if point.endswith(OLD)]
+    return [Blow(point) for _ in range(options.times) for point in points]
 
 
 async def run(
-    points: Sequence[str],
-    size: tuple[int, int],  # kills at each point, interceptions
-    seed: int,
-    keep: Path | None,
-    told: Callable[[str], None],
-) -> Run:
-    """The whole of it, in a directory of its own."""
-    times, interceptions = size
-    with ExitStack() as stack:
+    options: Options, cluster: Cluster | None, keep: Path | None, told: Callable[[str], None]
+) -> Result:
+    """One life of a fleet, in a directory of its own."""
+    async with AsyncExitStack() as stack:
         made = keep or stack.enter_context(tempfile.TemporaryDirectory(prefix="turnback-crash-"))
         directory = Path(made)
         (directory / f"{BROKEN_MODULE}.py").write_text(BROKEN_ADAPTER, "utf-8")
-        fleet = Target(directory, seed=seed, start_ms=START_MS - OLD_MS, settings=SETTINGS)
+        url = await cluster.create(f"seed_{options.seed}") if cluster is not None else ""
+        fleet = Target(
+            directory,
+            seed=options.seed,
+            start_ms=START_MS - OLD_MS,
+            settings=SETTINGS,
+            store_url=url,
+            replicas=options.replicas,
+        )
         async with fleet, Simulation(fleet.control) as simulation:
-            crowd = Crowd(fleet, simulation, seed)
+            crowd = Crowd(fleet, simulation, options.seed)
             crowd.channels += (BROKEN,)
-            this = Run(fleet, crowd, interceptions)
-            try:
-                crowd.up.set()
-                for _ in range(2):
-                    await crowd.merchant()
-                await crowd.forget(PURGED_MAX * times + 1)
-                crowd.up.clear()
-                await fleet.stop_gateway()
-                await simulation.move(advance_ms=OLD_MS)
-                await this.kill(planned(points, times), told)
-                await this.look(await this.settle())
-            finally:
-                await crowd.close()
-    return this
+            stack.push_async_callback(crowd.close)
+            killing = Killing(fleet, crowd, options.interceptions, cluster, options.pause_s)
+            for replica in range(options.replicas):
+                crowd.replicas.up(replica)
+            for _ in range(2):
+                await crowd.merchant()
+            if purges(options):
+                await crowd.forget(PURGED_MAX * options.times + 1)
+            for replica in range(options.replicas):
+                crowd.replicas.down(replica)
+                await fleet.stop_gateway(replica)
+            await simulation.move(advance_ms=OLD_MS)
+            if purges(options):
+                await killing.run(purges(options), told, alone=True)
+            await killing.run(planned(options), told)
+            judge = Judge(crowd, killing.rows, LEASE_MS)
+            await judge.look(await judge.settle())
+    rows, wrong = list(killing.rows.values()), crowd.violations
+    return Result(options, rows, len(crowd.cases), judge.quiet_s, wrong)
 
 
 # -- reporting --------------------------------------------------------------------------------
 
 
-def report(this: Run, times: int, as_json: bool) -> int:
-    """Print what came of it. The exit code."""
-    rows, violations = list(this.rows.values()), this.crowd.violations
-    missed = [row.point for row in rows if row.kills < times]
-    kills = sum(row.kills for row in rows)
-    count = len(violations) + len(missed)
-    if as_json:
-        told = {
-            "points": [asdict(row) for row in rows],
-            "not_reached": missed,
-            "interceptions": len(this.crowd.cases),
-            "violations": [{"point": point, "what": what} for point, what in violations],
-        }
-        print(json.dumps(told, ensure_ascii=False))
-    else:
-        table = Table(
-            Column("point", no_wrap=True), "kills", "starts", "created", "settled", "wrong"
-        )
-        for row in rows:
-            note = row.point if row.kills >= times else f"{row.point} not reached"
-            counts = (row.kills, row.restarts, row.acknowledged, row.settled, row.violations)
-            table.add_row(note, *map(str, counts))
-        Console().print(table)
-        for point, what in violations[:SHOWN_MAX]:
-            print(f"violation at {point or 'the end'}: {what}")
-    print(f"crash: {len(rows)} points, {kills} kills, {count} violations")
-    return 1 if count else 0
+def show(result: Result) -> None:
+    """A table of one run, and what was wrong with it."""
+    table = Table(Column("point", no_wrap=True), "kills", "starts", "created", "settled", "wrong")
+    for row in result.rows:
+        note = f"{row.point} not reached" if row.point in result.missed else row.point
+        counts = (row.kills, row.restarts, row.acknowledged, row.settled, row.violations)
+        table.add_row(note, *map(str, counts))
+    Console().print(table)
+    for what in result.wrong()[:SHOWN_MAX]:
+        print(f"violation {what}")
+    store, seed = result.options.store, result.options.seed
+    print(
+        f"{store}: seed {seed}, {result.interceptions} interceptions, "
+        f"settled {result.quiet_s:.0f} s after the last kill"
+    )
+
+
+def last_line(tally: Tally) -> str:
+    return f"crash: {tally.kills} kills, {tally.wrong} violations"
+
+
+def teller(progress: Progress, total: int, quiet: bool) -> Callable[[str], None]:
+    """How far it is: a bar for people, lines for logs."""
+    bar, done = progress.add_task("kills", total=total), count(1)
+
+    def told(point: str) -> None:
+        progress.update(bar, advance=1, description=point)
+        if progress.disable and not quiet:
+            print(f"{next(done)}/{total} {point}", flush=True)
+
+    return told
+
+
+async def runs(
+    options: Options, goal: int, keep: Path | None, state: Path | None, as_json: bool
+) -> Tally:
+    """One run; with a goal as many as it takes, each with the next seed, from where it stood."""
+    tally = Tally.load(state)
+    async with AsyncExitStack() as stack:
+        cluster = None
+        if options.store is Engine.POSTGRES:
+            cluster = await stack.enter_async_context(Cluster(durable=options.durable))
+        while True:
+            before = tally.stores.get(options.store)
+            this = replace(options, seed=options.seed + (before.runs if before else 0))
+
+            console = Console(stderr=True)
+            with Progress(console=console, disable=not console.is_terminal) as progress:
+                told = teller(progress, len(planned(this)), as_json)
+                result = await run(this, cluster, keep, told)
+            tally.add(
+                options.store, result.rows, result.interceptions, result.quiet_s, result.wrong()
+            )
+            if state is not None:
+                tally.save(state)
+            if not as_json:
+                show(result)
+            if tally.stores[options.store].kills >= goal:
+                return tally
 
 
 def command(
+    store: Annotated[Engine, typer.Option(help="The engine under the gateway.")] = Engine.SQLITE,
+    replicas: Annotated[
+        int, typer.Option(help="Gateways on one database; 0: as usual for it.", min=0, max=8)
+    ] = 0,
     points: Annotated[str, typer.Option(help="Only these, with commas between them.")] = "",
-    times: Annotated[int, typer.Option(help="Kills at each point.", min=1, max=50)] = 3,
+    times: Annotated[int, typer.Option(help="Kills at each point.", min=0, max=50)] = 3,
+    random_: Annotated[
+        int, typer.Option("--random", help="Kills at random moments.", min=0, max=1_000)
+    ] = 20,
+    pauses: Annotated[int, typer.Option(help="Replicas paused. PostgreSQL.", min=0)] = 1,
+    pause_s: Annotated[float, typer.Option(help="For so long.", min=3.5, max=600)] = 60.0,
+    databases: Annotated[int, typer.Option(help="Kills of the database. PostgreSQL.", min=0)] = 5,
     interceptions: Annotated[int, typer.Option(help="At least so many.", min=1)] = 200,
     seed: Annotated[int, typer.Option(help="What chance is made of.")] = 7,
+    state: Annotated[
+        Path | None, typer.Option(help="Add up runs in this file, and go on from it.")
+    ] = None,
+    goal: Annotated[
+        int, typer.Option(help="Run again until the state counts so many kills of this store.")
+    ] = 0,
     keep: Annotated[Path | None, typer.Option(help="Work in this new directory; keep it.")] = None,
+    durable: Annotated[
+        bool, typer.Option(help="Wait for the disk at every commit of PostgreSQL.")
+    ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Kill the gateway at every commit point under load; nothing may be lost or doubled."""
+    """Kill gateways at every commit point under load; nothing may be lost or doubled."""
+    shared = store is Engine.POSTGRES
     chosen = points.split(",") if points else known_points()
     strange = set(chosen) - set(known_points())
     if strange:
         print(f"there is no point called {', '.join(sorted(strange))}", file=sys.stderr)
-        raise typer.Exit(2)
+        raise typer.Exit(EXIT_USAGE)
+    if not shared and replicas > 1:
+        print("several gateways need a database that they can share", file=sys.stderr)
+        raise typer.Exit(EXIT_USAGE)
     if keep is not None:
         keep = keep.resolve()
         keep.mkdir(parents=True)
-    total, done = times * len(chosen), 0
-    console = Console(stderr=True)
-    with Progress(console=console, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("kills", total=total)
-
-        def told(point: str) -> None:
-            nonlocal done
-            done += 1
-            progress.update(bar, advance=1, description=point)
-            if not console.is_terminal and not as_json:
-                print(f"{done}/{total} {point}", flush=True)
-
-        try:
-            this = asyncio.run(run(chosen, (times, interceptions), seed, keep, told))
-        except FleetError as error:
-            print(f"crash: {error}", file=sys.stderr)
-            raise typer.Exit(3) from None
-    raise typer.Exit(report(this, times, as_json))
+    options = Options(
+        store=store,
+        points=chosen,
+        times=times,
+        moments=random_,
+        pauses=pauses if shared else 0,
+        pause_s=pause_s,
+        databases=databases if shared else 0,
+        interceptions=interceptions,
+        replicas=replicas or REPLICAS[store],
+        seed=seed,
+        durable=durable,
+    )
+    try:
+        tally = asyncio.run(runs(options, 0 if keep else goal, keep, state, as_json))
+    except (FleetError, ClusterError, ValueError) as error:
+        print(f"crash: {error}", file=sys.stderr)
+        raise typer.Exit(EXIT_NOT_RUN) from None
+    if as_json:
+        print(json.dumps(tally.as_json(), ensure_ascii=False))
+    print(last_line(tally))
+    raise typer.Exit(EXIT_BROKEN if tally.wrong else 0)

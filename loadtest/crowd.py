@@ -27,6 +27,7 @@ from gateway.pb.turnback.v1 import wallet_service_pb2 as wallets
 from loadtest import client as wire
 from loadtest.client import Method, fen, millis, yuan
 from loadtest.fleet import AGREEMENTS, PAYMENT_AGREEMENT, Fleet, FleetError
+from loadtest.replicas import Replicas
 from loadtest.simulation import Simulation
 
 MINUTE_MS = 60_000
@@ -36,6 +37,9 @@ STEPS_MAX = 160  # of the clock until all is settled
 TRIES_MAX = 600  # of one call, over all restarts
 PAUSE_S = 0.05
 CALL_S = 15.0
+FAILOVER_S = 4.0  # then another replica is asked the same
+IDLE_S = 5
+RESTS_S = 120.0
 ACTS_MAX = 8  # how often a point's own act is done before the point counts as not reached
 UNANSWERED = (
     grpc.StatusCode.UNAVAILABLE,
@@ -43,11 +47,6 @@ UNANSWERED = (
     grpc.StatusCode.ABORTED,
     grpc.StatusCode.CANCELLED,
 )
-QUICK = [
-    ("grpc.initial_reconnect_backoff_ms", 50),
-    ("grpc.min_reconnect_backoff_ms", 50),
-    ("grpc.max_reconnect_backoff_ms", 100),
-]
 TOP_UP = 2_000_000
 LINE_VALUE = 20_000
 LINES = ("1", "2", "3")
@@ -152,18 +151,17 @@ class Crowd:
         self.top_ups: Counter[str] = Counter()
         self.settlements: dict[str, int] = {}  # claim -> minor units the carrier paid off-line
         self.violations: list[tuple[str, str]] = []  # (point, what)
-        self.up = asyncio.Event()
+        self.replicas = Replicas(fleet, self.chance)
         self.point = ""
         self.channels: tuple[str, ...] = ("sf", "zto")
         self.share = 1  # interceptions that each act begins with
         self._numbers = 0
-        self._channel = grpc.aio.insecure_channel(fleet.grpc, options=QUICK)
         self._lines: dict[str, list[tuple[Case, str]]] = {"sf": [], "zto": []}
         self._filed: list[claims.Claim] = []
         self._decided: list[claims.Claim] = []
 
     async def close(self) -> None:
-        await self._channel.close()
+        await self.replicas.close()
 
     def wrong(self, what: str, point: str = "") -> None:
         self.violations.append((point or self.point, what))
@@ -173,25 +171,36 @@ class Crowd:
         return self._numbers
 
     async def ask(self, method: Method[wire.Answer], request: Any) -> wire.Answer:
-        """One call, repeated as it is until it is answered: over as many restarts as there are."""
+        """One call, repeated as it is until it is answered: over as many restarts as there are,
+        and by any replica."""
+        last = -1
+        for _ in range(TRIES_MAX):
+            last = await self.replicas.choose(but=last)
+            answer = await self._tried(last, method, request)
+            if answer is not None:
+                return answer
+            await asyncio.sleep(PAUSE_S)
+        raise FleetError(f"{method.path} was not answered{self.fleet.tail('gateway')}")
+
+    async def _tried(
+        self, replica: int, method: Method[wire.Answer], request: Any
+    ) -> wire.Answer | None:
+        """What one replica answers; None where the same call is to be made again."""
         token = getattr(self.fleet.tokens, method.role)
-        call: Any = self._channel.unary_unary(
+        call: Any = self.replicas.channel(replica).unary_unary(
             f"/turnback.v1.{method.path}",
             request_serializer=lambda message: message.SerializeToString(),
             response_deserializer=method.answer.FromString,
         )
         metadata = (("authorization", f"Bearer {token}"),)
-        for _ in range(TRIES_MAX):
-            await self.up.wait()
-            try:
-                answer: wire.Answer = await call(request, metadata=metadata, timeout=CALL_S)
-            except grpc.aio.AioRpcError as error:
-                if error.code() not in UNANSWERED:
-                    raise
-            else:
-                return answer
-            await asyncio.sleep(PAUSE_S)
-        raise FleetError(f"{method.path} was not answered{self.fleet.tail('gateway')}")
+        within = CALL_S if self.fleet.replicas == 1 or method is wire.IDLE else FAILOVER_S
+        try:
+            answer: wire.Answer = await call(request, metadata=metadata, timeout=within)
+        except grpc.aio.AioRpcError as error:
+            if error.code() not in UNANSWERED:
+                raise
+            return None
+        return answer
 
     # -- acts: what leads to the points -----------------------------------------------------
 
@@ -312,11 +321,20 @@ class Crowd:
                 self.wrong(f"{case.waybill}: Cancel: {error.code().name} {error.details()}")
 
     async def idle(self) -> operations.OperationServiceIdleResponse:
-        request = operations.OperationServiceIdleRequest(wait=Duration(seconds=5))
-        for _ in range(12):
-            answer = await self.ask(wire.IDLE, request)
-            if answer.idle:
-                return answer
+        """Until every replica that is up says that nothing is left to do."""
+        request = operations.OperationServiceIdleRequest(wait=Duration(seconds=IDLE_S))
+        answer: operations.OperationServiceIdleResponse | None = None
+        loop = asyncio.get_running_loop()
+        end = loop.time() + RESTS_S
+        while loop.time() < end:
+            await self.replicas.choose()
+            asked = [self._tried(each, wire.IDLE, request) for each in self.replicas.here()]
+            answers = [each for each in await asyncio.gather(*asked) if each is not None]
+            if answers and all(each.idle for each in answers):
+                return answers[0]
+            answer = next((each for each in answers if not each.idle), answer)
+            if len(answers) < len(asked) or not asked:
+                await asyncio.sleep(PAUSE_S)
         raise FleetError(f"the gateway never rests: {answer}".replace("\n", " "))
 
     async def step(self, least_ms: int = STEP_MS) -> None:
@@ -350,7 +368,8 @@ class Crowd:
         """A push that breaks what should apply it. The gateway rests when it is set apart."""
         self._numbers += 1
         account = next(a for a in self.fleet.accounts if a.carrier == "zto")
-        url = f"{self.fleet.push}/push/{BROKEN}/{account.name}"
+        replica = await self.replicas.choose()
+        url = f"{self.fleet.addresses(replica).push}/push/{BROKEN}/{account.name}"
         body = f"{self.point} {self._numbers}".encode()
         async with aiohttp.ClientSession() as session:
             with suppress(aiohttp.ClientError):

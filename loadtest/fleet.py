@@ -1,7 +1,8 @@
-"""A simulator and a gateway as separate processes, wired to each other, for one test.
+"""A simulator and gateways as separate processes, wired to each other, for one test.
 
-The gateway keeps its ports and its store over a kill and a restart. Whatever was started is ended
-when the fleet is left; what the processes log is kept in the fleet's directory.
+A gateway keeps its ports and its store over a kill and a restart; several are replicas on one
+database. Whatever was started is ended when the fleet is left; what the processes log is kept in
+the fleet's directory.
 """
 
 import asyncio
@@ -10,9 +11,10 @@ import hashlib
 import json
 import os
 import secrets
+import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -96,8 +98,22 @@ def new_accounts() -> tuple[Account, ...]:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where one gateway answers: kept over its restarts."""
+
+    grpc: str = ""
+    push: str = ""
+    metrics: str = ""
+
+
+def gateway(replica: int) -> str:
+    """The name of a gateway's process."""
+    return f"gateway-{replica}" if replica else "gateway"
+
+
 class Fleet:
-    """`async with Fleet(directory) as fleet:` and both processes answer."""
+    """`async with Fleet(directory) as fleet:` and every process answers."""
 
     def __init__(
         self,
@@ -107,14 +123,19 @@ class Fleet:
         start_ms: int | None = None,
         frozen: bool = True,
         settings: Mapping[str, Any] | None = None,
+        store_url: str = "",
+        replicas: int = 1,
     ) -> None:
-        """`settings` are laid over the gateway's configuration, section by section."""
+        """`settings` are laid over the gateway's configuration, section by section; without a
+        `store_url` the store is a file of the fleet's own."""
         self.directory = directory
         self.seed = seed
         self.accounts = new_accounts()
         self.tokens = Tokens(*(secrets.token_urlsafe(32) for _ in range(4)))
         self.carriers = self.control = ""
-        self.grpc = self.push = self.metrics = ""
+        self.store_url = store_url or f"sqlite:///{directory / 'turnback.db'}"
+        self.replicas = replicas
+        self._addresses = [Addresses()] * replicas
         self._start_ms = start_ms
         self._frozen = frozen
         self._settings = settings or {}
@@ -125,7 +146,9 @@ class Fleet:
         try:
             await self.start_simulator()
             self.write_config()
-            await self.start_gateway()
+            await self.run_to_end("migrate", "--config", str(self.config_file))
+            for replica in range(self.replicas):
+                await self.start_gateway(replica=replica)
         except BaseException:
             await self.stop()
             raise
@@ -138,6 +161,21 @@ class Fleet:
         trace: TracebackType | None,
     ) -> None:
         await self.stop()
+
+    @property
+    def grpc(self) -> str:
+        return self._addresses[0].grpc
+
+    @property
+    def push(self) -> str:
+        return self._addresses[0].push
+
+    @property
+    def metrics(self) -> str:
+        return self._addresses[0].metrics
+
+    def addresses(self, replica: int) -> Addresses:
+        return self._addresses[replica]
 
     @property
     def config_file(self) -> Path:
@@ -157,66 +195,83 @@ class Fleet:
         ready = await self._start("simulator", "turnback-sim", arguments, {})
         self.carriers, self.control = ready["carriers"], ready["control"]
 
-    async def start_gateway(self, fail_point: str = "") -> None:
+    async def start_gateway(self, fail_point: str = "", replica: int = 0) -> None:
         """Start it, or start it again on the same store and ports."""
         extra = {"TURNBACK_TEST__FAIL_POINT": fail_point} if fail_point else {}
-        addresses = {"GRPC": self.grpc, "PUSH": self.push, "METRICS": self.metrics}
-        for name, address in addresses.items():
+        for name, address in asdict(self._addresses[replica]).items():
             if address:
-                extra[f"TURNBACK_{name}__PORT"] = address.rsplit(":", 1)[1]
+                extra[f"TURNBACK_{name.upper()}__PORT"] = address.rsplit(":", 1)[1]
         arguments = ["serve", "--config", str(self.config_file)]
-        ready = await self._start("gateway", "turnback", arguments, extra)
-        self.grpc, self.push, self.metrics = ready["grpc"], ready["push"], ready["metrics"]
-        await self._tell_push_addresses()
+        ready = await self._start(gateway(replica), "turnback", arguments, extra)
+        self._addresses[replica] = Addresses(ready["grpc"], ready["push"], ready["metrics"])
+        await self.push_to(replica)
 
-    async def kill_gateway(self) -> None:
+    async def kill_gateway(self, replica: int = 0) -> None:
         """As if the power had gone."""
-        process = self._running["gateway"]
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await self.gateway_ended()
+        self.signal_gateway(signal.SIGKILL, replica)
+        await self.gateway_ended(replica=replica)
 
-    async def gateway_ended(self, timeout_s: float = END_S) -> int:
+    def signal_gateway(self, number: signal.Signals, replica: int = 0) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self._running[gateway(replica)].send_signal(number)
+
+    async def gateway_ended(self, timeout_s: float = END_S, replica: int = 0) -> int:
         """Wait until the gateway has ended, by a fail point for instance. Its exit code."""
-        process = self._running["gateway"]
+        process = self._running[gateway(replica)]
         async with asyncio.timeout(timeout_s):
             code = await process.wait()
-        self._running.pop("gateway", None)
+        self._running.pop(gateway(replica), None)
         return code
 
-    def gateway_alive(self) -> bool:
-        process = self._running.get("gateway")
+    def gateway_alive(self, replica: int = 0) -> bool:
+        process = self._running.get(gateway(replica))
         return process is not None and process.returncode is None
 
-    async def stop_gateway(self) -> int:
+    async def stop_gateway(self, replica: int = 0) -> int:
         """An orderly end. Its exit code."""
-        return await self._end("gateway")
+        return await self._end(gateway(replica))
 
     async def stop(self) -> None:
-        for name in ("gateway", "simulator"):
+        for name in (*map(gateway, range(self.replicas)), "simulator"):
             if name in self._running:
                 await self._end(name)
 
     def pid(self, name: str) -> int:
         return self._running[name].pid
 
-    async def _start(
+    async def run_to_end(self, *arguments: str, good: Collection[int] = (0,)) -> bytes:
+        """One `turnback` command, and what it printed."""
+        process = await self._run("command", "turnback", arguments, {})
+        said, _ = await process.communicate()
+        if process.returncode not in good:
+            raise FleetError(f"turnback {arguments[0]} failed{self.tail('command')}")
+        return said
+
+    def environment(self) -> dict[str, str]:
+        """What every process is given beside its own settings."""
+        return {k: v for k, v in os.environ.items() if not k.upper().startswith("TURNBACK_")}
+
+    async def _run(
         self, name: str, program: str, arguments: Sequence[str], extra: Mapping[str, str]
-    ) -> Json:
+    ) -> asyncio.subprocess.Process:
         path = Path(sys.executable).with_name(program)
         if not path.exists():
             raise FleetError(f"{path} is missing: install the project into this environment")
-        clean = {k: v for k, v in os.environ.items() if not k.upper().startswith("TURNBACK_")}
         with self.log_file(name).open("ab") as log:
-            process = await asyncio.create_subprocess_exec(
+            return await asyncio.create_subprocess_exec(
                 str(path),
                 *arguments,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
-                env=clean | dict(extra),
+                env=self.environment() | dict(extra),
                 start_new_session=True,  # Ctrl-C is for us; we end them in order
             )
+
+    async def _start(
+        self, name: str, program: str, arguments: Sequence[str], extra: Mapping[str, str]
+    ) -> Json:
+        process = await self._run(name, program, arguments, extra)
         self._running[name] = process
         try:
             return await self._ready(name, process)
@@ -265,14 +320,16 @@ class Fleet:
 
     # -- wiring ---------------------------------------------------------------------------
 
-    async def _tell_push_addresses(self) -> None:
+    async def push_to(self, replica: int) -> None:
+        """Carriers push to this one, as if a balancer had chosen it."""
+        push = self._addresses[replica].push
         async with aiohttp.ClientSession() as session:
             for account in self.accounts:
                 body = {
                     "carrier": account.carrier,
                     "account": account.user,
                     "credentials": dict(account.simulator_credentials),
-                    "push_url": f"{self.push}/push/{account.carrier}/{account.name}"
+                    "push_url": f"{push}/push/{account.carrier}/{account.name}"
                     f"/{account.push_secret}",
                 }
                 async with session.post(f"{self.control}/accounts", json=body) as answer:
@@ -286,12 +343,11 @@ class Fleet:
 
     def _configuration(self) -> Json:
         here = {"host": "127.0.0.1", "port": 0}
-        store = self.directory / "turnback.db"
         return {
             "grpc": dict(here),
             "push": dict(here),
             "metrics": dict(here),
-            "store": {"url": f"sqlite:///{store}"},
+            "store": {"url": self.store_url},
             "limits": {"tenant_watches": 8},
             "policy": {"agreements": AGREEMENTS},
             "test": {

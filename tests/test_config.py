@@ -10,6 +10,7 @@ from adapters import ADAPTERS
 from gateway.config import ConfigError, Settings, load, new_token, token_hash
 from gateway.contracts import Section
 from gateway.domain.carrier import Status
+from gateway.domain.fees import LEASE_MS
 
 SECRET = "k3y-that-nobody-may-see"
 PUSH = "Zk9xT2pQw8rLm4Vb7YcN1sDf"
@@ -62,6 +63,14 @@ def test_a_good_file_makes_the_terms(write: Write) -> None:
     assert terms.accounts == {("sf", "main"): {"monthly_card": "7551234567"}}
     assert terms.payment_agreements == {"shop": frozenset({"auto-pay"})}
     assert settings.store.name == "sqlite:///data/turnback.db"
+
+
+def test_a_test_may_shorten_the_leases(write: Write) -> None:
+    assert load(write(BASE)).terms(ADAPTERS).lease_ms == LEASE_MS
+    short = BASE.replace("idle = true", "lease_ms = 14000")
+    assert load(write(short)).terms(ADAPTERS).lease_ms == 14_000
+    real = short.replace("http://127.0.0.1:8700/sf", "https://sfapi.sf-express.com")
+    assert any("a production host" in problem for problem in problems(write(real)))
 
 
 WRONG = {
@@ -161,6 +170,11 @@ WRONG = {
         "[store]",
         "[limits]\nconnection_idle_s = 3000000\n[store]",
         "limits.connection_idle_s",
+    ),
+    "lease of a test": (
+        "idle = true",
+        "lease_ms = 13000",
+        "test.lease_ms: too short for carriers.sf",
     ),
     "tenant of account": (
         "settings = {",

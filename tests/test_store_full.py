@@ -41,7 +41,7 @@ async def test_a_full_disk_is_told_and_left_again(tmp_path: Path) -> None:
         Client(fleet.grpc, fleet.tokens, tries=1) as client,
     ):
         crowd = Crowd(fleet, simulation, seed=7)
-        crowd.up.set()
+        crowd.replicas.up(0)
         await crowd.merchant()
         await crowd.close()
         (key,) = crowd.merchants

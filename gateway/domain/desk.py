@@ -32,19 +32,19 @@ CLAIM_ATTEMPTS_MAX = 12  # then a person files it through the carrier's complain
 
 
 def lease_filing(book: Book, job: Job, env: Env, terms: Terms) -> Work | None:
-    return _lease(book, job, env, {ClaimState.FILED})
+    return _lease(book, job, env, terms, {ClaimState.FILED})
 
 
 def lease_asking(book: Book, job: Job, env: Env, terms: Terms) -> Work | None:
-    return _lease(book, job, env, {ClaimState.UNDER_REVIEW, ClaimState.PARTLY_AWARDED})
+    return _lease(book, job, env, terms, {ClaimState.UNDER_REVIEW, ClaimState.PARTLY_AWARDED})
 
 
-def _lease(book: Book, job: Job, env: Env, states: set[ClaimState]) -> Work | None:
+def _lease(book: Book, job: Job, env: Env, terms: Terms, states: set[ClaimState]) -> Work | None:
     claim = book.need(Claim, job.subject)
     if claim.state not in states or claim.desk is not Desk.CARRIER:
         finished(book, job)
         return None
-    job = lease(book, job, env)
+    job = lease(book, job, env, terms)
     people = {person.role: person.contact() for person in book.of(Person, claim.parcel)}
     case = Case(
         key=claim.id,

@@ -207,7 +207,7 @@ def _follow(book: Book, job: Job, env: Env, terms: Terms) -> Work | None:
     numbers = [alias.waybill for alias in book.of(Alias, ic.parcel)]
     undecided = ic.decision in AT_CARRIER
     return replace(
-        work_of(lease(book, job, env), order=order),
+        work_of(lease(book, job, env, terms), order=order),
         waybills=(ic.waybill, *numbers),
         ask=undecided or (ic.decision in PROMISED and ic.movement is Movement.NONE),
     )
@@ -229,7 +229,7 @@ def _withdraw(book: Book, job: Job, env: Env, terms: Terms) -> Work | None:
         return None
     if ic.cancel is Cancel.ASKED:
         ic = withdraw(book, ic, Cancel.SENT, env)
-    job = lease(book, job, env)
+    job = lease(book, job, env, terms)
     attempt = book.put(attempted(ic, AttemptKind.CANCEL, job, env))
     return work_of(job, attempt.id, order_for(book, ic, adapter, terms))
 

@@ -9,6 +9,7 @@ from gateway.domain.carrier import Adapter, Channel, Promise, Status
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
+LEASE_MS = 20_000  # above the carriers' total time-out, so that no lease ends under a live call
 
 
 class Payout(StrEnum):
@@ -93,6 +94,7 @@ class Terms:
     policy: Policy
     accounts: Mapping[tuple[str, str], Mapping[str, str]]  # (channel, account) -> settings
     payment_agreements: Mapping[str, frozenset[str]]  # tenant -> configured agreement ids
+    lease_ms: int = LEASE_MS  # of a job that is taken up
 
     def promise_on(self, channel: str) -> Promise:
         return self.contracts[channel].promise_on or self.adapters[channel].promise_on.value

@@ -16,8 +16,6 @@ from gateway.domain.interception import (
 )
 from gateway.domain.lifecycle import NEVER, at_rest, order_for
 
-LEASE_MS = 20_000  # above the carriers' total time-out, so that no lease ends under a live call
-
 
 @dataclass(frozen=True, slots=True)
 class Work:
@@ -39,7 +37,7 @@ class Work:
 
 def lease_post(book: Book, ic: Interception, job: Job, env: Env, terms: Terms) -> Work:
     """Write the attempt, then let it be sent: never the other way round."""
-    job = lease(book, job, env)
+    job = lease(book, job, env, terms)
     attempt = book.put(attempted(ic, AttemptKind.POST, job, env))
     order = order_for(book, ic, terms.adapters[ic.channel], terms)
     return work_of(job, attempt.id, order)
@@ -59,14 +57,14 @@ def attempted(ic: Interception, kind: AttemptKind, job: Job, env: Env) -> Attemp
     )
 
 
-def lease(book: Book, job: Job, env: Env) -> Job:
+def lease(book: Book, job: Job, env: Env, terms: Terms) -> Job:
     return book.put(
         amend(
             job,
             state=JobState.LEASED,
             gen=job.gen + 1,
             owner=env.owner,
-            lease_until=env.machine_ms + LEASE_MS,
+            lease_until=env.machine_ms + terms.lease_ms,
             due_at=NEVER,
             attempts=job.attempts + 1,
         )

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias, TypeVar
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
-from gateway.clock import Clock
+from gateway.clock import Clock, steady_ms
 from gateway.domain.interception import EventRow, edges
 from gateway.store import schema, sets
 from gateway.store.audit import RULES, Finding, Moment, finding, first
@@ -28,7 +28,8 @@ from gateway.store.writer import Contended, Unavailable
 OLDEST = 13  # major version
 READERS = 4
 CONNECT_S = 5.0
-TRANSACTION_S = 20.0  # above all of the server's time-outs: then the connection is given up
+SILENT_S = 20.0  # above all of the server's time-outs: then a connection is given up
+AUDIT_S = 130.0  # of one rule, above its time-out
 RESOLVE_S = 30.0  # how long it is asked whether a commit took place
 PAUSE_S = 0.25
 CACHED = 400  # prepared statements of a connection: all there are
@@ -73,8 +74,10 @@ class Driver:
 
     shared = True
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, silent_s: float = SILENT_S) -> None:
+        """A transaction or a reading that has not ended in `silent_s` never will."""
         self._url = url
+        self._silent_s = silent_s
         self._statements = sets.Statements()
         self._builders: dict[tuple[str, type[Any]], Builder] = {}
         self.replicas = 1
@@ -154,11 +157,17 @@ class Driver:
             if await _version(db) == schema.VERSION:
                 self._batch = await db.fetchval(JOIN, self._owner) or 0
                 await db.execute(FORGET, DEAD_MS)
+                asked_ms = steady_ms()
+                self._anchor(await db.fetchval(f"SELECT {NOW_MS}"), asked_ms)
         except (*LOST, asyncpg.PostgresError) as error:
             db.terminate()
             raise Unavailable(type(error).__name__) from error
         self._db = db
         return db
+
+    def _anchor(self, machine_ms: int, asked_ms: int) -> None:
+        if self._clock is not None:
+            self._clock.anchor(machine_ms, asked_ms)
 
     def _given_up(self) -> None:
         if self._db is not None:
@@ -170,7 +179,7 @@ class Driver:
     async def transact(self, begin: Begin) -> tuple[Done, int]:
         db = await self._connected()
         number = self._batch + 1
-        watch = asyncio.get_running_loop().call_later(TRANSACTION_S, db.terminate)
+        watch = asyncio.get_running_loop().call_later(self._silent_s, db.terminate)
         try:
             done, position = await self._carried_out(db, begin, number)
             begin.before_commit()
@@ -190,11 +199,12 @@ class Driver:
 
     async def _carried_out(self, db: Connection, begin: Begin, number: int) -> tuple[Done, int]:
         await db.execute("BEGIN")
+        asked_ms = steady_ms()
         machine_ms = await db.fetchval(COUNT, self._owner, number)
         if machine_ms is None:
+            self._given_up()  # the next connection writes it anew
             raise asyncpg.InterfaceError("this replica's row has gone")
-        if self._clock is not None:
-            self._clock.anchor(machine_ms)
+        self._anchor(machine_ms, asked_ms)
         steps, position = begin.steps(), 0
         step = next(steps)
         while True:
@@ -283,26 +293,32 @@ class Driver:
             records = await db.fetch(reading.text, *values)
             return Table(list(records[0].keys()) if records else (), records)
 
-        return await self._reading(read)
+        return await self._reading(read, self._silent_s)
 
     async def audit(self, at: Moment) -> list[Finding]:
         async def read(db: Any) -> list[Finding]:
             async with db.transaction(isolation="repeatable_read", readonly=True):
                 return await audit(db, at)
 
-        return await self._reading(read)
+        return await self._reading(read, AUDIT_S * len(RULES))
 
-    async def _reading(self, read: Callable[[Any], Awaitable[T]]) -> T:
+    async def _reading(self, read: Callable[[Any], Awaitable[T]], within_s: float) -> T:
         """Run it on a reading connection; once more on a new one where that had gone stale."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + within_s
         for again in (True, False):
             try:
                 if self._readers is None:
                     self._readers = await self._pool()
                 async with self._readers.acquire(timeout=CONNECT_S) as db:
-                    found: T = await read(db)
-                    return found
-            except (*LOST, *BUSY, TimeoutError, asyncpg.QueryCanceledError) as error:
-                if not again:
+                    watch = loop.call_at(end, db.terminate)
+                    try:
+                        found: T = await read(db)
+                        return found
+                    finally:
+                        watch.cancel()
+            except (*LOST, *BUSY, *FULL, TimeoutError, asyncpg.QueryCanceledError) as error:
+                if not again or loop.time() >= end:
                     raise Unavailable(type(error).__name__) from error
         raise Unavailable("not reached")
 
@@ -331,14 +347,19 @@ class Driver:
 
     async def _told(self) -> None:
         db = await self._connect(writes=False)
+        loop = asyncio.get_running_loop()
+        watch = loop.call_later(self._silent_s, db.terminate)
         try:
             await db.add_listener(CHANNEL, lambda *said: self._moved(int(said[-1])))
             text = self._statements.reading("newest_position").text
             while True:
                 self._moved(await db.fetchval(text))
                 self.replicas = max(1, await db.fetchval(ALIVE, ALIVE_MS))
+                watch.cancel()
                 await asyncio.sleep(POLL_S)
+                watch = loop.call_later(self._silent_s, db.terminate)
         finally:
+            watch.cancel()
             db.terminate()
 
     # -- the schema -----------------------------------------------------------------------

@@ -19,20 +19,21 @@ from gateway.store.writer import Outcome, Unavailable, Writer
 
 TRIES_MAX = 5  # at a batch that others are in the way of; then its commands go one by one
 PAUSE_S = 0.005  # after the first try; it doubles
-DRIVERS: Mapping[str, Callable[[str], Driver]] = {
-    "sqlite": sqlite.Driver,
+DRIVERS: Mapping[str, Callable[[str, float], Driver]] = {
+    "sqlite": lambda url, _: sqlite.Driver(url),  # a file answers, or fails
     "postgresql": postgres.Driver,
     "postgres": postgres.Driver,
 }
 T = TypeVar("T")
 
 
-def driver(url: str) -> Driver:
-    """The database behind a URL. Raises StoreError where nothing reads such a URL."""
+def driver(url: str, silent_s: float = postgres.SILENT_S) -> Driver:
+    """The database behind a URL; one that is silent for so long is given up. Raises StoreError
+    where nothing reads such a URL."""
     made = DRIVERS.get(urlsplit(url).scheme)
     if made is None:
         raise StoreError("only sqlite:///<path> and postgresql://… are offered")
-    return made(url)
+    return made(url, silent_s)
 
 
 class Store:

@@ -33,6 +33,11 @@ class Pending:
     command: Command
     future: asyncio.Future[Any]
     since: float
+    patience: asyncio.TimerHandle | None = None  # ends the wait, though a commit may hang
+
+    def shed(self) -> None:
+        if not self.future.done():
+            self.future.set_exception(Overloaded("waited too long for a commit"))
 
 
 @dataclass(slots=True)
@@ -64,12 +69,14 @@ class Lanes:
                 queue = self.intake[tenant]
                 pending = queue.popleft()
                 self.waiting -= 1
+                if pending.patience is not None:
+                    pending.patience.cancel()
                 if not queue:
                     del self.intake[tenant]
                 if pending.future.done():
                     continue
                 if now - pending.since > self.patience_s:
-                    pending.future.set_exception(Overloaded("waited too long for a commit"))
+                    pending.shed()
                     continue
                 batch.append(pending)
                 if len(batch) == BATCH_MAX:
@@ -109,7 +116,10 @@ class Writer:
             raise Unavailable("the store is not open")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
-        self._lanes.add(Pending(command, future, loop.time()))
+        pending = Pending(command, future, loop.time())
+        self._lanes.add(pending)
+        if not command.evidence:
+            pending.patience = loop.call_later(self._lanes.patience_s, pending.shed)
         self._wake.set()
         return await future
 

@@ -32,7 +32,7 @@ from gateway.domain.command import Env
 from gateway.domain.create import CancelInterception, Created, CreateInterception
 from gateway.domain.decide import decide
 from gateway.domain.due import LeaseDue, lane
-from gateway.domain.fees import Contract, Policy, Terms
+from gateway.domain.fees import LEASE_MS, Contract, Policy, Terms
 from gateway.domain.interception import (
     Attempt,
     AttemptKind,
@@ -47,7 +47,7 @@ from gateway.domain.interception import (
     JobState,
     Money,
 )
-from gateway.domain.leasing import LEASE_MS, Work
+from gateway.domain.leasing import Work
 from gateway.domain.ledger import Account, Transfer, TransferKind, available, wallet_ids
 from gateway.domain.lifecycle import follow
 from gateway.domain.merchant import SetWaybillService, TopUp, UpsertMerchant

@@ -75,7 +75,7 @@ async def test_sigterm_under_load_fails_no_call_that_is_under_way(tmp_path: Path
         slow = {"carrier": "zto", "name": "slow", "operation": "intercept", "params": {"ms": 400}}
         await simulation.fault(**slow)
         crowd = Crowd(fleet, simulation, seed=7)
-        crowd.up.set()
+        crowd.replicas.up(0)
         await crowd.merchant()
         async with Steady(crowd, [fleet.grpc]) as steady:
             await steady.more(60)

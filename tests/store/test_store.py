@@ -19,9 +19,8 @@ from gateway.clock import Clock, new_id
 from gateway.domain.carrier import Answer, Delivery, Milestone, Reason, Scan, Status, Verdict
 from gateway.domain.create import Created, CreateInterception
 from gateway.domain.due import LeaseDue
-from gateway.domain.fees import DAY_MS
+from gateway.domain.fees import DAY_MS, LEASE_MS
 from gateway.domain.interception import Inbox, InboxStatus, Interception, Job, JobKind
-from gateway.domain.leasing import LEASE_MS
 from gateway.domain.merchant import TopUp
 from gateway.domain.parcel import OrderLine
 from gateway.domain.push import ApplyPush, ReceivePush
