@@ -6,7 +6,8 @@ import json
 import signal
 import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,7 +19,7 @@ import uvloop
 from aiohttp import web
 
 from adapters import ADAPTERS
-from gateway import capabilities, config, telemetry
+from gateway import capabilities, config, telemetry, upkeep
 from gateway.clock import Clock
 from gateway.domain.carrier import Adapter, Answer
 from gateway.domain.decide import DECISIONS
@@ -28,6 +29,7 @@ from gateway.rpc.server import Server
 from gateway.rpc.shell import Shell
 from gateway.runner import Endpoint, Runner
 from gateway.store import audit as rules
+from gateway.store.copies import copier
 from gateway.store.driver import StoreError
 from gateway.store.store import Store, driver
 from gateway.store.writer import Unavailable
@@ -44,6 +46,10 @@ app = typer.Typer(
 )
 ConfigFile = Annotated[
     Path, typer.Option("--config", "-c", envvar="TURNBACK_CONFIG", help="The TOML file.")
+]
+PgBin = Annotated[
+    Path | None,
+    typer.Option("--pg-bin", help="Where pg_dump and pg_restore are; else on the PATH."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
@@ -71,7 +77,10 @@ class Gateway:
         self.worker.inbox = lambda: self.pushes.at_work
         shell = Shell(settings, terms, self.store, self.worker, self.clock, self.metrics)
         self.server = Server(shell)
-        self.vitals = Vitals(self.store, self.worker, self.clock, self.metrics, self.server.ready)
+        self.vitals = Vitals(
+            self.store, self.worker, self.clock, terms, self.metrics, self.server.ready
+        )
+        self._terms = terms
         self._follower: asyncio.Task[None] | None = None
         self._stops: list[Any] = []
 
@@ -92,6 +101,7 @@ class Gateway:
         if self.settings.test is not None and self.settings.test.clock_url:
             await self._follow(self.settings.test.clock_url)
         await self.store.start()
+        await upkeep.doubt(self.store, self._terms)  # what a restore that broke off has left
         await self._check_lanes()
         push, stop_push = await _listen("push", self.pushes.app(), self.settings.push)
         metrics, stop_metrics = await _listen("metrics", self._health_app(), self.settings.metrics)
@@ -145,8 +155,9 @@ class Gateway:
             return web.Response(text="ok\n")
 
         async def ready(_: web.Request) -> web.Response:
-            good = self.store.healthy
-            return web.Response(text="ok\n" if good else "store\n", status=200 if good else 503)
+            if not self.store.healthy:
+                return web.Response(text="store\n", status=503)
+            return web.Response(text="safe mode\n" if self.store.safe else "ok\n")
 
         served = web.Application()
         served.router.add_get("/metrics", metrics)
@@ -281,12 +292,97 @@ async def _serve(settings: config.Settings) -> None:
 def migrate_command(config_file: ConfigFile) -> None:
     """Bring the store to this program's schema."""
     settings = _settings(config_file)
+    points = FailPoints.parse((settings.test.fail_point if settings.test else None) or "")
+    with _store_errors():
+        version = uvloop.run(driver(settings.store.url.get_secret_value()).migrate(points))
+    print(f"schema {version}: {settings.store.name}")
+
+
+@app.command("backup")
+def backup_command(
+    config_file: ConfigFile,
+    to: Annotated[Path, typer.Option("--to", help="The file to write; it must not exist.")],
+    pg_bin: PgBin = None,
+) -> None:
+    """Copy the store into one file, while gateways write it."""
+    settings = _settings(config_file)
+    with _store_errors():
+        version = upkeep.backup(settings.store.url.get_secret_value(), to, pg_bin)
+    print(f"backup: {to}, schema {version}, {to.stat().st_size} bytes, read back and whole")
+
+
+@app.command("restore")
+def restore_command(
+    config_file: ConfigFile,
+    source: Annotated[Path, typer.Option("--from", help="A file that `turnback backup` made.")],
+    pg_bin: PgBin = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="SQLite: keep the old store beside the new one.")
+    ] = False,
+) -> None:
+    """Restore a store from a backup, and leave it in safe mode. Exit 1 if the audit complains."""
+    settings = _settings(config_file)
+    url, clock = settings.store.url.get_secret_value(), _clock(settings)
+    terms = settings.terms(settings.adapters(ADAPTERS))
+    begin = upkeep.mode(f"restored from {source.name}", clock)
+    with (
+        _store_errors(),
+        copier(url).restoring(url, source, pg_bin, begin, force=force) as made,
+    ):
+        settled = uvloop.run(upkeep.settle(made, clock, terms))
+    print(f"restored: {settings.store.name}, from {source}")
+    _settled(settled)
+
+
+@app.command("restored")
+def restored_command(
+    config_file: ConfigFile,
+    reason: Annotated[str, typer.Option("--reason", help="How it was restored, and to when.")],
+) -> None:
+    """Say that the store was restored by other means, before any gateway is started on it."""
+    settings = _settings(config_file)
+    url, terms = settings.store.url.get_secret_value(), settings.terms(settings.adapters(ADAPTERS))
+    with _store_errors():
+        settled = uvloop.run(upkeep.restored(url, _clock(settings), terms, reason))
+    _settled(settled)
+
+
+def _settled(settled: upkeep.Settled) -> None:
+    print(f"safe mode: {settled.doubted} interceptions may have been sent since the backup")
+    for finding in settled.findings:
+        print(f"inv.{finding.rule:<4} {f'{finding.count} rows':>8}  {finding.title}")
+    print(f"audit: {len(rules.RULES)} rules, {len(settled.findings)} violations")
+    print("start the gateway, let it read, then: turnback resume")
+    raise typer.Exit(1 if settled.findings else 0)
+
+
+@app.command("resume")
+def resume_command(
+    config_file: ConfigFile,
+    accept: Annotated[
+        str, typer.Option("--accept", help="Why interceptions nobody has read are let go.")
+    ] = "",
+) -> None:
+    """End safe mode, beside a running gateway. Exit 1 while interceptions have not been read."""
+    settings = _settings(config_file)
+    url, terms = settings.store.url.get_secret_value(), settings.terms(settings.adapters(ADAPTERS))
+    with _store_errors():
+        found = uvloop.run(upkeep.resume(url, _clock(settings), terms, accept, print))
+    raise typer.Exit(0 if found else 1)
+
+
+def _clock(settings: config.Settings) -> Clock:
+    return Clock(followed=bool(settings.test and settings.test.clock_url))
+
+
+@contextmanager
+def _store_errors() -> Iterator[None]:
+    """What is wrong with the store, in a line."""
     try:
-        version = uvloop.run(driver(settings.store.url.get_secret_value()).migrate())
-    except StoreError as error:
+        yield
+    except (StoreError, Unavailable) as error:
         print(error, file=sys.stderr)
         raise typer.Exit(3) from None
-    print(f"schema {version}: {settings.store.name}")
 
 
 @app.command("audit")

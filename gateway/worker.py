@@ -15,7 +15,7 @@ from gateway.bulkhead import Bulkhead
 from gateway.clock import Clock
 from gateway.domain.carrier import Answer, Reason, Trace, Verdict
 from gateway.domain.desk import FinishClaim
-from gateway.domain.due import SENDS, Fumble, LeaseDue, lane
+from gateway.domain.due import EFFECTS, SENDS, Fumble, LeaseDue, lane
 from gateway.domain.interception import Interception, JobKind
 from gateway.domain.leasing import Work
 from gateway.domain.parcel import Alias, Parcel, Person
@@ -31,6 +31,7 @@ LEASE_LIMIT = 64  # jobs taken up at once
 TASKS_MAX = 256  # calls under way
 LOOK_S = 0.5  # how often leases that ran out are looked for
 PAUSE_S = 0.05  # after a look that found only what cannot be sent now
+ALL, ASKING = tuple(JobKind), tuple(kind for kind in JobKind if kind not in EFFECTS)
 SILENT = (Reason.NO_ANSWER, Reason.NOT_SENT)
 FAR = 2**62
 
@@ -118,7 +119,8 @@ class Worker:
                 found, self._soonest = 0, 0
             if found:
                 continue
-            wait = LOOK_S if self._soonest > self._clock.now() else PAUSE_S
+            rests = self._soonest > self._clock.now() or self._store.safe
+            wait = LOOK_S if rests else PAUSE_S
             try:
                 await asyncio.wait_for(self._wake.wait(), wait)
             except TimeoutError:
@@ -135,7 +137,8 @@ class Worker:
             return 0
         self._looked, self._soonest = machine, FAR
         try:
-            works = await self._store.run(LeaseDue(tuple(JobKind), room, self._room(machine)))
+            kinds = ASKING if self._store.safe else ALL
+            works = await self._store.run(LeaseDue(kinds, room, self._room(machine)))
             rows = await self._store.table("next_due")
         except Unavailable:
             self._soonest = 0
@@ -196,9 +199,11 @@ class Worker:
         return await self._sent(work)
 
     def _late(self, work: Work) -> bool:
-        """Whether the answer could come after the lease: then it must not be sent at all."""
+        """Whether the answer could come after the lease, or safe mode has begun: then it must not
+        be sent at all."""
         endpoint = self._endpoints[work.channel, work.account]
-        return self._clock.machine_ms() + endpoint.timeout_s * 1000 > work.lease_until
+        late = self._clock.machine_ms() + endpoint.timeout_s * 1000 > work.lease_until
+        return late or (self._store.safe and work.kind in EFFECTS)
 
     async def _guarded(self, work: Work) -> Any:
         try:
@@ -336,7 +341,7 @@ class Worker:
 
     async def idle(self) -> Idle:
         now = self._clock.now()
-        due = await self._store.table("due_count", now=now)
+        due = await self._store.table("due_reads" if self._store.safe else "due_count", now=now)
         leased = await self._store.table("leased")
         new = await self._store.table("inbox_count")
         at_work = len(self._tasks) + len(self._reads) + self.inbox()

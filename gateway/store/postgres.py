@@ -17,10 +17,11 @@ from asyncpg.connect_utils import SessionAttribute
 
 from gateway.clock import Clock
 from gateway.domain.interception import EventRow, edges
+from gateway.failpoints import STEP, FailPoints
 from gateway.store import schema, sets
 from gateway.store.audit import RULES, Finding, Moment, finding, first
 from gateway.store.batch import Change, Done
-from gateway.store.driver import Begin, Conflict, StoreError, Table
+from gateway.store.driver import Begin, Conflict, SafeMode, StoreError, Table
 from gateway.store.loading import Read, Stale
 from gateway.store.rows import TABLE_OF, Builder, builder
 from gateway.store.writer import Contended, Unavailable
@@ -188,12 +189,14 @@ class Driver:
 
     async def _carried_out(self, db: Connection, begin: Begin, number: int) -> tuple[Done, int]:
         await db.execute("BEGIN")
-        machine_ms = await db.fetchval(COUNT, self._owner, number)
-        if machine_ms is None:
+        counted = await db.fetchrow(COUNT, self._owner, number)
+        if counted is None:
             raise asyncpg.InterfaceError("this replica's row has gone")
         if self._clock is not None:
-            self._clock.anchor(machine_ms)
-        steps, position = begin.steps(), 0
+            self._clock.anchor(counted["seen_at"])
+        if begin.unwell and await db.fetchval(MAY_PROBE):
+            await db.execute(PROBE)
+        steps, position = begin.steps(counted["safe"]), 0
         step = next(steps)
         while True:
             if isinstance(step, Read):
@@ -339,7 +342,31 @@ class Driver:
 
     # -- the schema -----------------------------------------------------------------------
 
-    async def migrate(self) -> int:
+    async def switch(self, mode: SafeMode | None) -> None:
+        db = await self._connect(writes=True)
+        try:
+            async with db.transaction():
+                await switch(db, mode)
+        except (*LOST, *FULL, *READ_ONLY, *BUSY) as error:
+            raise Unavailable(type(error).__name__) from error
+        finally:
+            db.terminate()
+
+    async def others(self) -> int:
+        db = await self._connect(writes=False)
+        try:
+            found: int = await db.fetchval(OTHERS)
+            return found
+        finally:
+            db.terminate()
+
+    def told(self) -> str | None:
+        return None  # any command may open this store itself
+
+    def tell(self, word: str | None) -> None:
+        """Nobody has to be told."""
+
+    async def migrate(self, points: FailPoints | None = None) -> int:
         """A version at a time, each in one transaction: it is done, or it is not."""
         try:
             db = await self._connect(writes=True)
@@ -353,7 +380,7 @@ class Driver:
             while (found := await _version(db)) != schema.VERSION:
                 if found > schema.VERSION:
                     raise StoreError(schema.strange(found))
-                await _step(db, found)
+                await _step(db, found, points or FailPoints())
         except (*LOST, asyncpg.PostgresError) as error:
             said = str(error).splitlines()[0]
             raise StoreError(f"the database cannot be migrated: {said}") from error
@@ -380,7 +407,21 @@ JOIN = (
     f"INSERT INTO replica (id, batch, seen_at) VALUES ($1, 0, {NOW_MS}) "
     "ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at RETURNING batch"
 )
-COUNT = f"UPDATE replica SET batch = $2, seen_at = {NOW_MS} WHERE id = $1 RETURNING seen_at"
+COUNT = (
+    f"UPDATE replica SET batch = $2, seen_at = {NOW_MS} WHERE id = $1 "
+    "RETURNING seen_at, EXISTS (SELECT 1 FROM safe_mode) AS safe"
+)
+# A row is amended in its place on a full disk too: what is asked for is new room, of 1 MiB.
+MAY_PROBE = "SELECT has_database_privilege(current_database(), 'TEMP')"
+PROBE = (
+    "CREATE TEMPORARY TABLE turnback_probe (filling TEXT) ON COMMIT DROP; "
+    "ALTER TABLE turnback_probe ALTER COLUMN filling SET STORAGE PLAIN; "
+    "INSERT INTO turnback_probe SELECT repeat('x', 8000) FROM generate_series(1, 128)"
+)
+OTHERS = (
+    "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() "
+    "AND application_name = 'turnback' AND pid <> pg_backend_pid()"
+)
 COUNTED = "SELECT batch FROM replica WHERE id = $1 FOR UPDATE"
 FORGET = f"DELETE FROM replica WHERE seen_at < {NOW_MS} - $1::bigint"
 
@@ -391,19 +432,31 @@ async def _version(db: Connection) -> int:
     return await db.fetchval("SELECT version FROM schema_version") or 0
 
 
-async def _step(db: Connection, found: int) -> None:
+async def switch(db: Connection, mode: SafeMode | None) -> None:
+    """Begin or end safe mode. The caller has begun a transaction."""
+    await db.execute("DELETE FROM safe_mode")
+    if mode is not None:
+        text = "INSERT INTO safe_mode (id, reason, since) VALUES ($1, $2, $3)"
+        await db.execute(text, mode.id, mode.reason, mode.since)
+
+
+async def _step(db: Connection, found: int, points: FailPoints) -> None:
     """One version's step. Only one program migrates at a time."""
     async with db.transaction():
         await db.execute("SELECT pg_advisory_xact_lock(hashtext('turnback migrate'))")
         if await _version(db) != found:
             return
         for statement in sets.statements(found):
+            points.hit(STEP)
             await db.execute(statement)
         if found == 0:
             rows = [tuple(str(part) for part in edge) for edge in edges()]
             await db.executemany("INSERT INTO edge VALUES ($1, $2, $3)", rows)
         await db.execute("DELETE FROM schema_version")
+        points.hit(STEP)
         await db.execute("INSERT INTO schema_version VALUES ($1)", schema.after(found))
+        points.hit(STEP)
+    points.hit(STEP)
 
 
 async def _decoding(db: Any) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -15,10 +16,11 @@ import orjson
 
 from gateway.clock import Clock
 from gateway.domain.interception import edges
+from gateway.failpoints import STEP, FailPoints
 from gateway.store import schema
 from gateway.store.audit import RULES, Finding, Moment, finding, first
 from gateway.store.batch import Change, Done
-from gateway.store.driver import Begin, StoreError, Table
+from gateway.store.driver import Begin, Busy, SafeMode, StoreError, Table
 from gateway.store.loading import Read
 from gateway.store.rows import APPEND_ONLY, LISTED, TABLES, Builder, Query, builder, enums, queries
 from gateway.store.writer import Unavailable
@@ -30,6 +32,11 @@ DIALECT = {
     "position": "INTEGER PRIMARY KEY",  # events are never deleted: it only rises
 }
 READERS = 2
+ROOM = 2**20  # bytes free before a full disk counts as mended: some batches of the largest kind
+PROBE = (
+    "INSERT INTO replica (id, batch, seen_at) VALUES (?, 0, 0) "
+    "ON CONFLICT (id) DO UPDATE SET batch = replica.batch + 1"
+)
 PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",  # an acknowledged Create survives the loss of power
@@ -66,6 +73,7 @@ class Driver:
         self._db: sqlite3.Connection | None = None
         self._lock: IO[bytes] | None = None
         self._position = 0
+        self._owner = ""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
         self._local = threading.local()
@@ -91,7 +99,7 @@ class Driver:
 
     def _open(self, owner: str, clock: Clock) -> int:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(self._path)
+        self._owner, self._lock = owner, lock(self._path)
         if not self._path.exists():
             migrate(self._path)
         try:
@@ -123,6 +131,8 @@ class Driver:
             raise Unavailable("the store is not open")
         try:
             db.execute("BEGIN IMMEDIATE")
+            if begin.unwell:
+                self._probe(db)
             done = self._carried_out(db, begin)
             begin.before_commit()
             db.execute("COMMIT")
@@ -135,8 +145,16 @@ class Driver:
         self._position += done.events
         return done
 
+    def _probe(self, db: sqlite3.Connection) -> None:
+        """Write something, and see that there is room for more: a batch that only looks would
+        commit on a full disk."""
+        db.execute(PROBE, (self._owner,))
+        disk = os.statvfs(self._path.parent)
+        if disk.f_bavail * disk.f_frsize < ROOM:
+            raise sqlite3.OperationalError("database or disk is full")
+
     def _carried_out(self, db: sqlite3.Connection, begin: Begin) -> Done:
-        steps = begin.steps()
+        steps = begin.steps(db.execute("SELECT EXISTS (SELECT 1 FROM safe_mode)").fetchone()[0] > 0)
         answer: Sequence[Any] = ()
         step = next(steps)
         while True:
@@ -199,8 +217,43 @@ class Driver:
         except sqlite3.OperationalError as error:
             raise Unavailable(type(error).__name__) from error
 
-    async def migrate(self) -> int:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, migrate, self._path)
+    async def migrate(self, points: FailPoints | None = None) -> int:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, migrate, self._path, points)
+
+    # -- safe mode ------------------------------------------------------------------------
+
+    async def switch(self, mode: SafeMode | None) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._switch, mode)
+
+    def _switch(self, mode: SafeMode | None) -> None:
+        if self._db is None:
+            raise Unavailable("the store is not open")
+        switch(self._db, mode)
+
+    async def others(self) -> int:
+        return 0
+
+    @property
+    def _word(self) -> Path:
+        return self._path.with_name(self._path.name + ".resume")
+
+    def told(self) -> str | None:
+        try:
+            return self._word.read_text("utf-8")
+        except OSError:
+            return None
+
+    def tell(self, word: str | None) -> None:
+        try:
+            if word is None:
+                self._word.unlink(missing_ok=True)
+            else:
+                part = self._word.with_name(self._word.name + ".part")
+                part.write_text(word, "utf-8")
+                part.replace(self._word)
+        except OSError as error:
+            raise Unavailable(type(error).__name__) from error
 
 
 def audit(db: sqlite3.Connection, at: Moment) -> list[Finding]:
@@ -218,15 +271,30 @@ def path_of(url: str) -> Path:
     return Path(url.removeprefix("sqlite:///"))
 
 
-def _lock(path: Path) -> IO[bytes]:
-    """Only one process may write the file; the lock goes with the process."""
-    lock = path.with_name(path.name + ".lock").open("wb")
+def switch(db: sqlite3.Connection, mode: SafeMode | None) -> None:
+    """Begin or end safe mode, in a transaction of its own."""
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        db.execute("BEGIN IMMEDIATE")
+        db.execute("DELETE FROM safe_mode")
+        if mode is not None:
+            values = (mode.id, mode.reason, mode.since)
+            db.execute("INSERT INTO safe_mode (id, reason, since) VALUES (?, ?, ?)", values)
+        db.execute("COMMIT")
+    except sqlite3.OperationalError as error:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise Unavailable(type(error).__name__) from error
+
+
+def lock(path: Path) -> IO[bytes]:
+    """Only one process may write the file; the lock goes with the process."""
+    held = path.with_name(path.name + ".lock").open("wb")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        lock.close()
-        raise StoreError(f"{path} is in use by another gateway") from None
-    return lock
+        held.close()
+        raise Busy(f"{path} is in use by another gateway") from None
+    return held
 
 
 def connect(path: Path, *, query_only: bool = False) -> sqlite3.Connection:
@@ -243,9 +311,10 @@ def version(db: sqlite3.Connection) -> int:
     return found
 
 
-def migrate(path: Path) -> int:
+def migrate(path: Path, points: FailPoints | None = None) -> int:
     """Bring a file to this program's schema, a version at a time. Each is one transaction: it is
     done, or it is not."""
+    points = points or FailPoints()
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with closing(connect(path)) as db:
@@ -255,11 +324,15 @@ def migrate(path: Path) -> int:
                 db.execute("BEGIN IMMEDIATE")
                 if version(db) == found:
                     for statement in schema.steps(found, DIALECT, _append_only()):
+                        points.hit(STEP)
                         db.execute(statement)
                     if found == 0:
                         db.executemany("INSERT INTO edge VALUES (?, ?, ?)", [*edges()])
+                    points.hit(STEP)
                     db.execute(f"PRAGMA user_version = {schema.after(found):d}")
+                points.hit(STEP)
                 db.execute("COMMIT")
+                points.hit(STEP)
     except sqlite3.DatabaseError as error:
         raise StoreError(f"{path} cannot be migrated: {error}") from error
     return schema.VERSION

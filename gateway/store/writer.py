@@ -77,6 +77,18 @@ class Lanes:
                     break
         return batch
 
+    def shed(self, now: float) -> None:
+        """Tell whoever has waited too long, though the commit before it goes on and on."""
+        for tenant in list(self.intake):
+            queue = self.intake[tenant]
+            while queue and now - queue[0].since > self.patience_s:
+                self.waiting -= 1
+                late = queue.popleft().future
+                if not late.done():
+                    late.set_exception(Overloaded("waited too long for a commit"))
+            if not queue:
+                del self.intake[tenant]
+
     def __bool__(self) -> bool:
         return bool(self.evidence or self.intake)
 
@@ -94,11 +106,13 @@ class Writer:
         self._lanes = Lanes(patience_s=patience_s)
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._shedder: asyncio.Task[None] | None = None
         self._open = False
 
     def start(self) -> None:
         self._open = True
         self._task = asyncio.create_task(self._run(), name="store-writer")
+        self._shedder = asyncio.create_task(self._shed(), name="store-shedder")
 
     @property
     def waiting(self) -> int:
@@ -119,6 +133,14 @@ class Writer:
         self._wake.set()
         if self._task is not None:
             await self._task
+        if self._shedder is not None:
+            self._shedder.cancel()
+            await asyncio.gather(self._shedder, return_exceptions=True)
+
+    async def _shed(self) -> None:
+        while True:
+            await asyncio.sleep(self._lanes.patience_s)
+            self._lanes.shed(time.monotonic())
 
     async def _run(self) -> None:
         last = 0
