@@ -31,7 +31,8 @@ LEASE_LIMIT = 64  # jobs taken up at once
 TASKS_MAX = 256  # calls under way
 LOOK_S = 0.5  # how often leases that ran out are looked for
 PAUSE_S = 0.05  # after a look that found only what cannot be sent now
-ALL, ASKING = tuple(JobKind), tuple(kind for kind in JobKind if kind not in EFFECTS)
+ALL = tuple(JobKind)
+SAFE = tuple(kind for kind in JobKind if kind not in EFFECTS - SENDS)  # without a claim's filing
 SILENT = (Reason.NO_ANSWER, Reason.NOT_SENT)
 FAR = 2**62
 
@@ -137,7 +138,7 @@ class Worker:
             return 0
         self._looked, self._soonest = machine, FAR
         try:
-            kinds = ASKING if self._store.safe else ALL
+            kinds = SAFE if self._store.safe else ALL
             works = await self._store.run(LeaseDue(kinds, room, self._room(machine)))
             rows = await self._store.table("next_due")
         except Unavailable:
@@ -149,10 +150,11 @@ class Worker:
         return len(works)
 
     def _room(self, machine: int) -> dict[str, int]:
-        """What each account has left for sends and for reads: one that hangs takes no more."""
+        """What each account has left for sends and for reads: one that hangs takes no more. In
+        safe mode there is none for sends, and their leases that have run out are still ended."""
         room = {}
         for (channel, account), bulkhead in self.bulkheads.items():
-            sends = bulkhead.free() if bulkhead.open(machine) else 0
+            sends = bulkhead.free() if bulkhead.open(machine) and not self._store.safe else 0
             reads = bulkhead.concurrency - self._reading[channel, account]
             room[lane(JobKind.SUBMIT, channel, account)] = sends
             room[lane(JobKind.FOLLOW, channel, account)] = reads

@@ -157,15 +157,17 @@ def refile(book: Book, claim: Claim, env: Env, terms: Terms) -> None:
     """After a restore: a filing that may have gone out is repeated where that is safe, else a
     person asks the carrier."""
     job = book.get(Job, f"{JobKind.CLAIM}/{claim.id}")
-    if job is None or claim.state is not ClaimState.FILED or claim.desk is not Desk.CARRIER:
+    if job is None:
         return
     operation = terms.adapters[claim.channel].claim
-    if operation is not None and operation.repeatable:
+    waits = claim.state is ClaimState.FILED and claim.desk is Desk.CARRIER
+    if waits and operation is not None and operation.repeatable:
         again = at_rest(job, JobState.WAIT, env.now, job.attempts)
         book.put(replace(again, gen=job.gen + 1))
         return
     book.put(replace(at_rest(job), gen=job.gen + 1))
-    _to_operator(book, claim, Answer(Verdict.UNKNOWN), env)
+    if waits:
+        _to_operator(book, claim, Answer(Verdict.UNKNOWN), env)
 
 
 def _to_operator(book: Book, claim: Claim, answer: Answer, env: Env) -> Claim:

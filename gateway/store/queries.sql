@@ -626,7 +626,7 @@ SELECT id FROM interception WHERE id > :last
 
 -- name: claims_being_filed
 SELECT claim.id FROM claim JOIN job ON job.subject = claim.id AND job.kind = 'claim'
-    WHERE claim.id > :last AND claim.state = 'FILED' AND job.state IN ('wait', 'leased')
+    WHERE claim.id > :last AND job.state IN ('wait', 'leased')
     ORDER BY claim.id LIMIT :limit;
 
 -- name: quotes_open

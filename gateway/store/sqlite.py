@@ -103,7 +103,7 @@ class Driver:
         if not self._path.exists():
             migrate(self._path)
         try:
-            db = connect(self._path)
+            db = self._db = connect(self._path)
             if version(db) != schema.VERSION:
                 raise StoreError(f"{self._path}: {schema.strange(version(db))}")
             if db.execute("PRAGMA quick_check").fetchone()[0] != "ok":
@@ -115,7 +115,6 @@ class Driver:
             newest: int = db.execute(self._queries["newest_position"].text).fetchone()[0]
         except sqlite3.DatabaseError as error:
             raise StoreError(f"{self._path} cannot be used: {error}") from error
-        self._db = db
         return newest
 
     # -- writing --------------------------------------------------------------------------

@@ -68,7 +68,11 @@ class Store:
 
     async def start(self) -> None:
         """Open and check the database. Raises StoreError where it must not be used."""
-        self._position = await self._driver.open(self.owner, self._clock, self._heard)
+        try:
+            self._position = await self._driver.open(self.owner, self._clock, self._heard)
+        except BaseException:
+            await self._driver.close()
+            raise
         self._writer.start()
 
     async def stop(self) -> None:
