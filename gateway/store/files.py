@@ -123,7 +123,7 @@ def _kept_aside(path: Path) -> None:
 
 def _reading(path: Path, *, immutable: bool = False) -> sqlite3.Connection:
     given = "mode=ro&immutable=1" if immutable else "mode=ro"
-    db = sqlite3.connect(f"{path.resolve().as_uri()}?{given}", uri=True)
+    db = sqlite3.connect(f"{path.absolute().as_uri()}?{given}", uri=True)
     db.execute("PRAGMA busy_timeout = 5000")
     return db
 

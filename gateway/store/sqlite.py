@@ -100,10 +100,12 @@ class Driver:
     def _open(self, owner: str, clock: Clock) -> int:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._owner, self._lock = owner, lock(self._path)
-        if not self._path.exists():
+        if _empty(self._path):
             migrate(self._path)
         try:
             db = self._db = connect(self._path)
+            if version(db) == 0 and _tables(db):
+                raise StoreError(f"{self._path} holds something else: no store of ours")
             if version(db) != schema.VERSION:
                 raise StoreError(f"{self._path}: {schema.strange(version(db))}")
             if db.execute("PRAGMA quick_check").fetchone()[0] != "ok":
@@ -201,7 +203,7 @@ class Driver:
     async def audit(self, at: Moment) -> list[Finding]:
         def read() -> list[Finding]:
             with closing(
-                sqlite3.connect(f"{self._path.resolve().as_uri()}?mode=ro", uri=True)
+                sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True)
             ) as db:
                 db.isolation_level = None
                 db.execute("PRAGMA busy_timeout = 2000")
@@ -310,6 +312,22 @@ def version(db: sqlite3.Connection) -> int:
     return found
 
 
+def _empty(path: Path) -> bool:
+    """Whether there is no store yet, or one whose making was broken off: that left nothing."""
+    if not path.exists():
+        return True
+    try:
+        with closing(sqlite3.connect(path)) as db:
+            return version(db) == 0 and not _tables(db)
+    except sqlite3.DatabaseError:
+        return False
+
+
+def _tables(db: sqlite3.Connection) -> int:
+    found: int = db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
+    return found
+
+
 def migrate(path: Path, points: FailPoints | None = None) -> int:
     """Bring a file to this program's schema, a version at a time. Each is one transaction: it is
     done, or it is not."""
@@ -322,6 +340,8 @@ def migrate(path: Path, points: FailPoints | None = None) -> int:
                     raise StoreError(f"{path}: {schema.strange(found)}")
                 db.execute("BEGIN IMMEDIATE")
                 if version(db) == found:
+                    if found == 0 and _tables(db):
+                        raise StoreError(f"{path} holds something else: no store of ours")
                     for statement in schema.steps(found, DIALECT, _append_only()):
                         points.hit(STEP)
                         db.execute(statement)
