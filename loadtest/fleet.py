@@ -113,6 +113,7 @@ class Fleet:
         self.seed = seed
         self.accounts = new_accounts()
         self.tokens = Tokens(*(secrets.token_urlsafe(32) for _ in range(4)))
+        self.around: dict[str, Sequence[str]] = {}  # what starts a process in its stead, by name
         self.carriers = self.control = ""
         self.grpc = self.push = self.metrics = ""
         self._start_ms = start_ms
@@ -209,7 +210,7 @@ class Fleet:
         clean = {k: v for k, v in os.environ.items() if not k.upper().startswith("TURNBACK_")}
         with self.log_file(name).open("ab") as log:
             process = await asyncio.create_subprocess_exec(
-                str(path),
+                *(*self.around.get(name, ()), str(path)),
                 *arguments,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,

@@ -56,11 +56,11 @@ def killed(url: str, ordinal: int) -> bool:
 
 def main() -> None:
     url = sys.argv[1]
-    deaths = []
+    deaths: list[tuple[int, int, int]] = []
     for _ in range(STATEMENTS_MAX):
         ordinal, before = len(deaths) + 1, version(url)
         died = killed(url, ordinal)
-        deaths.append([ordinal, before, version(url)])
+        deaths.append((ordinal, before, version(url)))
         if not died:
             break
         if before != version(url):  # it was killed after a commit: what is left begins anew

@@ -4,7 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,11 +42,11 @@ class Ran:
     err: str
 
 
-def command(name: str, config: Path, *arguments: str, **env: str) -> Ran:
+def command(name: str, config: Path, *arguments: str, around: Sequence[str] = ()) -> Ran:
     clean = {k: v for k, v in os.environ.items() if not k.upper().startswith("TURNBACK_")}
     done = subprocess.run(
-        [PROGRAM, name, "--config", config, *arguments],
-        env=clean | env,
+        [*around, PROGRAM, name, "--config", config, *arguments],
+        env=clean,
         capture_output=True,
         text=True,
         check=False,
@@ -68,8 +68,9 @@ class Place:
     crowd: Crowd
     simulation: Simulation
 
-    async def run(self, name: str, *arguments: str, **env: str) -> Ran:
-        return await asyncio.to_thread(command, name, self.fleet.config_file, *arguments, **env)
+    async def run(self, name: str, *arguments: str, around: Sequence[str] = ()) -> Ran:
+        config = self.fleet.config_file
+        return await asyncio.to_thread(command, name, config, *arguments, around=around)
 
     def store_at(self, url: str) -> None:
         self.fleet._settings = over(self.fleet._settings, {"store": {"url": url}})
@@ -101,8 +102,8 @@ class Place:
         return float(next(line.split()[-1] for line in lines if line.startswith(name + " ")))
 
     async def once(
-        self, method: wire.Method[wire.Answer], request: Message, timeout_s: float = 15.0
-    ) -> wire.Answer | tuple[grpc.StatusCode, str, float | None]:
+        self, method: wire.Method[Any], request: Message, timeout_s: float = 15.0
+    ) -> Message | tuple[grpc.StatusCode, str, float | None]:
         """One call, not repeated: its answer, or code, reason and when to come again."""
         token = getattr(self.fleet.tokens, method.role)
         async with grpc.aio.insecure_channel(self.fleet.grpc) as channel:
@@ -113,7 +114,7 @@ class Place:
             )
             metadata = (("authorization", f"Bearer {token}"),)
             try:
-                answer: wire.Answer = await call(request, metadata=metadata, timeout=timeout_s)
+                answer: Message = await call(request, metadata=metadata, timeout=timeout_s)
             except grpc.aio.AioRpcError as error:
                 return (error.code(), *_said(error))
             return answer
@@ -131,16 +132,15 @@ def _said(error: grpc.aio.AioRpcError) -> tuple[str, float | None]:
 
 
 @asynccontextmanager
-async def placed(
-    directory: Path, url: str, fleet: type[Fleet] = Fleet, **changes: Any
-) -> AsyncIterator[Place]:
-    """Both processes on a new store, with two merchants who have money."""
-    await driver(url).migrate()
-    given = over(over(QUICK, {"store": {"url": url}}), changes)
-    async with (
-        fleet(directory, start_ms=START_MS, settings=given) as made,
-        Simulation(made.control) as simulation,
-    ):
+async def placed(directory: Path, url: str, around: Sequence[str] = ()) -> AsyncIterator[Place]:
+    """Both processes on a new store, with two merchants who have money. `around` starts the
+    gateway, and its store then is where only that can see it."""
+    if not around:
+        await driver(url).migrate()
+    given = over(QUICK, {"store": {"url": url}})
+    fleet = Fleet(directory, start_ms=START_MS, settings=given)
+    fleet.around["gateway"] = around
+    async with fleet as made, Simulation(made.control) as simulation:
         crowd = Crowd(made, simulation, 7)
         try:
             crowd.up.set()
