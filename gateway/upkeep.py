@@ -27,6 +27,7 @@ STORE = "store"  # the one key of the table of safe mode
 SHOWN_MAX = 20  # unread interceptions named one by one
 REASON_MAX = 200
 ASKED_S = 15.0  # how long the gateway that has the store may take to end safe mode
+GONE_S = 5.0  # what gateways that have just been stopped leave behind goes by itself
 LOOK_S = 0.2
 
 log = structlog.get_logger("upkeep")
@@ -80,8 +81,13 @@ async def settle(url: str, clock: Clock, terms: Terms) -> Settled:
 async def restored(url: str, clock: Clock, terms: Terms, reason: str) -> Settled:
     """Say that a store was restored by other means. Raises StoreError while it is in use."""
     database = driver(url)
-    if others := await database.others():
-        raise StoreError(f"the store is in use, by {others} connections: stop every gateway first")
+    loop = asyncio.get_running_loop()
+    until = loop.time() + GONE_S
+    while others := await database.others():
+        if loop.time() > until:
+            said = f"the store is in use, by {others} connections: stop every gateway first"
+            raise StoreError(said)
+        await asyncio.sleep(LOOK_S)
     store = Store(database, clock, terms)
     await store.start()
     try:

