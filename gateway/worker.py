@@ -120,8 +120,8 @@ class Worker:
                 found, self._soonest = 0, 0
             if found:
                 continue
-            rests = self._soonest > self._clock.now() or self._store.safe
-            wait = LOOK_S if rests else PAUSE_S
+            able = self._store.healthy and not self._store.safe
+            wait = PAUSE_S if able and self._soonest <= self._clock.now() else LOOK_S
             try:
                 await asyncio.wait_for(self._wake.wait(), wait)
             except TimeoutError:

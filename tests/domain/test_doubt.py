@@ -13,7 +13,6 @@ from gateway.domain.due import LeaseDue
 from gateway.domain.interception import (
     Attempt,
     AttemptKind,
-    Cancel,
     Decision,
     Exceptional,
     ExceptionKind,
@@ -101,10 +100,10 @@ def test_what_nobody_had_is_sent_after_the_bound() -> None:
     stage.create(slot=False)
     doubted(stage, after_ms=MINUTE_MS)
     stage.look(V.ABSENT)
-    assert stage.ic.decision is Decision.UNKNOWN  # it may still be on its way
+    assert stage.ic.decision == "UNKNOWN"  # it may still be on its way
     stage.wait(25 * MINUTE_MS)
     stage.look(V.ABSENT)
-    assert stage.ic.decision is Decision.QUEUED
+    assert stage.ic.decision == "QUEUED"
     assert stage.posts()[-1].outcome is Outcome.ABSENT
 
 
@@ -122,9 +121,9 @@ def test_a_cancel_that_was_to_be_sent_may_have_been() -> None:
     stage.create()
     stage.reply(V.RECEIVED)
     stage.withdraw()
-    assert stage.ic.cancel is Cancel.ASKED
+    assert stage.ic.cancel == "ASKED"
     doubted(stage)
-    assert stage.ic.cancel is Cancel.SENT
+    assert stage.ic.cancel == "SENT"
     lost = [a for a in stage.book.of(Attempt, stage.key) if a.kind is AttemptKind.CANCEL]
     assert [attempt.outcome for attempt in lost] == [Outcome.LOST]
     again = [w for w in stage.lease(JobKind.WITHDRAW) if w.subject == stage.key]

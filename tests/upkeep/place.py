@@ -80,6 +80,14 @@ class Place:
         async with aiohttp.ClientSession() as http, http.get(self.fleet.metrics + "/readyz") as got:
             return got.status, (await got.text()).strip()
 
+    async def says(self, word: str) -> None:
+        """Until it is ready, in these words."""
+        async with asyncio.timeout(SOON_S):
+            while True:
+                if await self.ready() == (200, word):
+                    return
+                await asyncio.sleep(0.1)
+
     async def turns(self, status: int) -> None:
         """Until readiness and the gRPC health service both say so."""
         serving = health_pb2.HealthCheckResponse.SERVING

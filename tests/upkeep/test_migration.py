@@ -194,6 +194,18 @@ def test_a_damaged_file_is_not_served(tmp_path: Path, harm: str) -> None:
     assert path.read_bytes() == bytes(whole)
 
 
+def test_a_file_that_another_program_writes_is_not_served(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite3"
+    migrate(path)
+    with closing(connect(path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        done = command("serve", f"sqlite:///{path}")
+        other.execute("ROLLBACK")
+    assert done.returncode == 3
+    (line,) = done.stderr.strip().splitlines()
+    assert line.endswith("cannot be used: database is locked")
+
+
 def test_migrating_what_is_new_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "new.sqlite3"
     assert migrate(path) == migrate(path) == schema.VERSION

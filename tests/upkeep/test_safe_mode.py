@@ -140,8 +140,7 @@ async def in_safe_mode(place: Place, known: Sequence[Case], before: dict[str, in
 
 async def resumed(place: Place, known: Sequence[Case], before: dict[str, int]) -> None:
     """Everything settles as the carriers have it; what they do not de-duplicate is not sent."""
-    await place.crowd.idle()
-    assert await place.ready() == (200, "ok")
+    await place.says("ok")
     (fresh,) = await place.crowd.cohort(1, (Kind("sf"),))
     for _ in range(40):
         rows = await standing(place, [*known, fresh])
@@ -180,7 +179,7 @@ async def test_unread_interceptions_are_let_go_for_a_reason_only(name: str, tmp_
             assert said.code == 0, said.out + said.err
             assert "by the platform, to 11:40" in said.out
             await place.fleet.start_gateway()
-            assert await place.ready() == (200, "ok")
+            await place.says("ok")
             asked = operations.OperationServiceListExceptionsRequest(
                 interception_id=case.interception
             )
