@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 # Every point there is; `before_commit:` and `after_commit:` exist for each command.
 CALL_POINTS = ("before_socket", "after_reply", "before_push_acknowledged")
+STEP = "migration_step"  # before each statement of a migration, its commit, and after that
 
 
 def commit_points(commands: Iterable[type]) -> Iterator[str]:

@@ -133,6 +133,8 @@ class Metrics:
         self.intake = Gauge("intake", "Commands waiting for a commit", **made)
         self.in_flight = Gauge("rpc_in_flight", "Calls being answered", **made)
         self.watches = Gauge("watches", "Open Watch streams", **made)
+        self.store_ready = Gauge("store_ready", "1 while the store can be written", **made)
+        self.safe_mode = Gauge("safe_mode", "1 after a restore, while nothing is sent", **made)
         self.oldest_undecided_seconds = Gauge(
             "oldest_undecided_seconds", "Age of the oldest undecided interception", **made
         )

@@ -1,4 +1,8 @@
-"""What an operator watches: refreshed every few seconds, and the audit every few minutes."""
+"""What an operator watches: health at once, gauges every few seconds, the audit every few minutes.
+
+Whether the store is well, and in safe mode, is looked at twice a second: a load balancer that still
+sends calls to a gateway that cannot write loses every one of them.
+"""
 
 import asyncio
 from collections import Counter
@@ -6,14 +10,18 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from gateway import upkeep
 from gateway.clock import Clock
+from gateway.domain.fees import Terms
 from gateway.retention import purge
 from gateway.store.audit import RULES
+from gateway.store.driver import StoreError
 from gateway.store.store import Store
 from gateway.store.writer import Unavailable
 from gateway.telemetry import Metrics
 from gateway.worker import Worker
 
+LOOK_S = 0.5
 REFRESH_S = 5.0
 AUDIT_S = 300.0
 PURGE_S = 3_600.0
@@ -31,34 +39,46 @@ class Vitals:
         store: Store,
         worker: Worker,
         clock: Clock,
+        terms: Terms,
         metrics: Metrics,
         ready: Ready,
-        retention_ms: int,
     ) -> None:
         self._store = store
+        self._terms = terms
         self._worker = worker
         self._clock = clock
         self._metrics = metrics
         self._ready = ready
-        self._retention_ms = retention_ms
+        self._retention_ms = terms.policy.retention_ms
         self._scoured = False  # what a process erased that was killed may still be in the log
         self._well = True
-        self._task: asyncio.Task[None] | None = None
+        self._safe = False
+        self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._run(), name="vitals")
+        self._tasks = [
+            asyncio.create_task(self._run(), name="vitals"),
+            asyncio.create_task(self._watch(), name="health"),
+        ]
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _watch(self) -> None:
+        while True:
+            try:
+                await self._look()
+            except (Unavailable, StoreError) as error:
+                log.warning("safe mode not ended", error=type(error).__name__)
+            await asyncio.sleep(LOOK_S)
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         audited, purged = loop.time(), loop.time() - PURGE_S
         while True:
             try:
-                await self._look()
                 await self.refresh()
                 if loop.time() - purged >= PURGE_S:
                     purged = loop.time()
@@ -73,7 +93,16 @@ class Vitals:
             await asyncio.sleep(REFRESH_S)
 
     async def _look(self) -> None:
-        """Tell the health service when the store stops or begins to commit again."""
+        """Tell the health service when the store stops or begins to commit again, and the log
+        when safe mode begins and ends; end it where a command has left word to."""
+        self._metrics.store_ready.set(self._store.healthy)
+        self._metrics.safe_mode.set(self._store.safe)
+        if self._safe != self._store.safe:
+            self._safe = self._store.safe
+            log.warning("safe mode", on=self._safe)
+        if (word := self._store.told()) is not None:
+            await upkeep.end(self._store, self._terms, word)
+            self._store.tell(None)
         if self._well != self._store.healthy:
             self._well = self._store.healthy
             log.warning("store", healthy=self._well)

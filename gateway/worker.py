@@ -15,7 +15,7 @@ from gateway.bulkhead import Bulkhead
 from gateway.clock import Clock
 from gateway.domain.carrier import Answer, Reason, Trace, Verdict
 from gateway.domain.desk import FinishClaim
-from gateway.domain.due import SENDS, Fumble, LeaseDue, lane
+from gateway.domain.due import EFFECTS, SENDS, Fumble, LeaseDue, lane
 from gateway.domain.interception import Interception, JobKind
 from gateway.domain.leasing import Work
 from gateway.domain.parcel import Alias, Parcel, Person
@@ -31,6 +31,8 @@ LEASE_LIMIT = 64  # jobs taken up at once
 TASKS_MAX = 256  # calls under way
 LOOK_S = 0.5  # how often leases that ran out are looked for
 PAUSE_S = 0.05  # after a look that found only what cannot be sent now
+ALL = tuple(JobKind)
+SAFE = tuple(kind for kind in JobKind if kind not in EFFECTS - SENDS)  # without a claim's filing
 SILENT = (Reason.NO_ANSWER, Reason.NOT_SENT)
 FAR = 2**62
 
@@ -123,7 +125,8 @@ class Worker:
                 found, self._soonest = 0, 0
             if found:
                 continue
-            wait = LOOK_S if self._soonest > self._clock.now() else PAUSE_S
+            able = self._store.healthy and not self._store.safe
+            wait = PAUSE_S if able and self._soonest <= self._clock.now() else LOOK_S
             try:
                 await asyncio.wait_for(self._wake.wait(), wait)
             except TimeoutError:
@@ -140,7 +143,8 @@ class Worker:
             return 0
         self._looked, self._soonest = machine, FAR
         try:
-            works = await self._store.run(LeaseDue(tuple(JobKind), room, self._room(machine)))
+            kinds = SAFE if self._store.safe else ALL
+            works = await self._store.run(LeaseDue(kinds, room, self._room(machine)))
             rows = await self._store.table("next_due")
         except Unavailable:
             self._soonest = 0
@@ -151,11 +155,12 @@ class Worker:
         return len(works)
 
     def _room(self, machine: int) -> dict[str, int]:
-        """What each account has left for sends and for reads: one that hangs takes no more."""
+        """What each account has left for sends and for reads: one that hangs takes no more. In
+        safe mode there is none for sends, and their leases that have run out are still ended."""
         room = {}
         for (channel, account), bulkhead in self.bulkheads.items():
             bulkhead.replicas = self._store.replicas
-            sends = bulkhead.free() if bulkhead.open(machine) else 0
+            sends = bulkhead.free() if bulkhead.open(machine) and not self._store.safe else 0
             reads = bulkhead.share - self._reading[channel, account]
             room[lane(JobKind.SUBMIT, channel, account)] = sends
             room[lane(JobKind.FOLLOW, channel, account)] = reads
@@ -202,9 +207,11 @@ class Worker:
         return await self._sent(work)
 
     def _late(self, work: Work) -> bool:
-        """Whether the answer could come after the lease: then it must not be sent at all."""
+        """Whether the answer could come after the lease, or safe mode has begun: then it must not
+        be sent at all."""
         endpoint = self._endpoints[work.channel, work.account]
-        return self._clock.machine_ms() + endpoint.timeout_s * 1000 > work.lease_until
+        late = self._clock.machine_ms() + endpoint.timeout_s * 1000 > work.lease_until
+        return late or (self._store.safe and work.kind in EFFECTS)
 
     async def _guarded(self, work: Work) -> Any:
         try:
@@ -342,7 +349,7 @@ class Worker:
 
     async def idle(self) -> Idle:
         now = self._clock.now()
-        due = await self._store.table("due_count", now=now)
+        due = await self._store.table("due_reads" if self._store.safe else "due_count", now=now)
         leased = await self._store.table("leased")
         new = await self._store.table("inbox_count")
         at_work = len(self._tasks) + len(self._reads) + self.inbox()

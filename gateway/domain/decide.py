@@ -7,6 +7,7 @@ from gateway.domain import (
     claim,
     create,
     desk,
+    doubt,
     due,
     merchant,
     payout,
@@ -20,7 +21,7 @@ from gateway.domain import (
 from gateway.domain.book import Book
 from gateway.domain.command import Command, Env
 from gateway.domain.fees import Terms
-from gateway.domain.refusal import Refusal, Refusals
+from gateway.domain.refusal import Refusal, Refusals, Why
 
 Decide = Callable[[Book, Any, Env, Terms], Any]
 
@@ -47,12 +48,34 @@ DECISIONS: dict[type[Any], Decide] = {
     desk.FinishClaim: desk.finish_claim,
     retention.PurgePersonal: retention.purge_personal,
 }
+UPKEEP: dict[type[Any], Decide] = {  # what no caller and no carrier brings about
+    doubt.Doubt: doubt.doubt,
+    doubt.DoubtClaims: doubt.doubt_claims,
+    doubt.Outdate: doubt.outdate,
+    doubt.Unread: doubt.unread,
+}
+ALL = DECISIONS | UPKEEP
+# What spends, sends or promises by rows that may lack what happened after the backup. Facts are
+# taken as ever: merchants, parcels, pushes, readings, and whatever a carrier answers.
+HELD_BACK = frozenset(
+    {
+        merchant.TopUp,
+        quote.MakeQuote,
+        create.CreateInterception,
+        create.CancelInterception,
+        claim.FileClaim,
+        claim.DecideClaim,
+        payout.SettleOffline,
+    }
+)
 
 
 def decide(book: Book, command: Command, env: Env, terms: Terms) -> Any:
     """One decision. A refusal, or an error, leaves the book as it was."""
+    if env.safe and type(command) in HELD_BACK:
+        return Refusal(Why.SAFE_MODE)
     try:
-        result = DECISIONS[type(command)](book, command, env, terms)
+        result = ALL[type(command)](book, command, env, terms)
     except BaseException:
         book.undo()
         raise

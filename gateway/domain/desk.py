@@ -18,6 +18,7 @@ from gateway.domain.leasing import Work, finished, lease
 from gateway.domain.lifecycle import (
     ASK_DELAYS_MS,
     SEND_DELAYS_MS,
+    at_rest,
     delay,
     open_exception,
     schedule,
@@ -150,6 +151,23 @@ def _more_to_come(book: Book, claim: Claim, env: Env, terms: Terms) -> Claim:
 def _ask_later(book: Book, claim: Claim, kind: JobKind, due: int, attempts: int) -> None:
     job = schedule(book, kind, claim.id, claim.channel, claim.account, due)
     book.put(replace(job, attempts=attempts))
+
+
+def refile(book: Book, claim: Claim, env: Env, terms: Terms) -> None:
+    """After a restore: a filing that may have gone out is repeated where that is safe, else a
+    person asks the carrier."""
+    job = book.get(Job, f"{JobKind.CLAIM}/{claim.id}")
+    if job is None:
+        return
+    operation = terms.adapters[claim.channel].claim
+    waits = claim.state is ClaimState.FILED and claim.desk is Desk.CARRIER
+    if waits and operation is not None and operation.repeatable:
+        again = at_rest(job, JobState.WAIT, env.now, job.attempts)
+        book.put(replace(again, gen=job.gen + 1))
+        return
+    book.put(replace(at_rest(job), gen=job.gen + 1))
+    if waits:
+        _to_operator(book, claim, Answer(Verdict.UNKNOWN), env)
 
 
 def _to_operator(book: Book, claim: Claim, answer: Answer, env: Env) -> Claim:

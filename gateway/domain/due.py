@@ -95,6 +95,7 @@ class LeaseDue:
 
 
 SENDS = frozenset({JobKind.SUBMIT, JobKind.WITHDRAW})
+EFFECTS = SENDS | {JobKind.CLAIM}  # what changes something at a carrier; the others only ask
 
 
 def lane(kind: JobKind, channel: str, account: str) -> str:
@@ -128,7 +129,7 @@ def lease_due(book: Book, command: LeaseDue, env: Env, terms: Terms) -> list[Wor
 def _leased(book: Book, job: Job, env: Env, terms: Terms, room: bool, *, gone: bool) -> Work | None:
     if gone:
         job = recover(book, job, env, terms)
-    if job.state is not JobState.WAIT:
+    if job.state is not JobState.WAIT or (env.safe and job.kind in EFFECTS):
         return None
     if job.crashes >= CRASHES_MAX and gone:
         give_up(book, job, env, "lease")

@@ -114,6 +114,8 @@ def observe(book: Book, command: Observe, env: Env, terms: Terms) -> Interceptio
         whole = False  # asked before the carrier had ours: it may speak of another's
     if command.read is not None and command.read.verdict not in SILENT:
         parcel = store_scans(book, parcel, command.read.scans, Tier.T1, env, asked=True)
+    elif command.read is None and command.asked is not None and whole:
+        parcel = book.put(replace(parcel, read_at=env.now))  # a query is all there is to ask
     if any(answer.reason is Reason.WRONG_WAYBILL for answer in answers):
         open_exception(book, ExceptionKind.WRONG_WAYBILL, ic.id, ic.tenant, env)
     if whole and ic.decision is not D.SENDING:

@@ -67,6 +67,7 @@ class Why(Named):
     MERCHANT_UNKNOWN = auto()
     PARCEL_UNKNOWN = auto()
     LIMIT_REACHED = auto()
+    SAFE_MODE = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,4 +173,9 @@ TEXTS: dict[Why, Text] = {
     Why.MERCHANT_UNKNOWN: Text(P, "商家不存在", "There is no such merchant"),
     Why.PARCEL_UNKNOWN: Text(Kind.NOT_FOUND, "包裹不存在", "There is no such parcel"),
     Why.LIMIT_REACHED: Text(Kind.EXHAUSTED, "超过数量限制", "A limit is reached"),
+    Why.SAFE_MODE: Text(
+        Kind.UNAVAILABLE,
+        "系统恢复核对中，暂不受理",
+        "The store was restored and is being reconciled; nothing is sent until then",
+    ),
 }

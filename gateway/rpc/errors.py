@@ -24,6 +24,7 @@ from gateway.store.writer import Contended, Overloaded, Unavailable
 DOMAIN = "turnback.v1"
 VIOLATIONS_BYTES_MAX = 3_500  # clients take 8 KiB of metadata, and base64 makes a third more
 RETRY_S = 1.0
+RETRY_LATER_S = {Why.SAFE_MODE: 30.0}  # a person ends it
 T = TypeVar("T")
 
 Code = grpc.StatusCode
@@ -118,7 +119,8 @@ def refused(unmet: Sequence[Refusal]) -> Failure:
     if text.kind is Kind.INVALID:
         return invalid([(first.field, text.en)], first.why)
     if text.kind is not Kind.PRECONDITION:
-        retry = RETRY_S if text.kind in (Kind.UNAVAILABLE, Kind.EXHAUSTED) else None
+        waits = text.kind in (Kind.UNAVAILABLE, Kind.EXHAUSTED)
+        retry = RETRY_LATER_S.get(first.why, RETRY_S) if waits else None
         extra: tuple[Message, ...] = ()
         if text.kind is Kind.EXHAUSTED:
             extra = (quota("limit", first.detail or text.en),)

@@ -32,6 +32,7 @@ class Done:
 
     results: Sequence[Any]
     events: int  # how many were written
+    rows: int  # how many of any kind
     due: int | None  # the soonest business time at which a job of it is due
 
 
@@ -45,8 +46,10 @@ def decided(commands: Sequence[Command], env: Env, terms: Terms, *, shared: bool
     yield from plan(book, wants, env.now, env.machine_ms, shared=shared)
     results = [decide(book, command, env, terms) for command in commands]
     changes: Mapping[type[Any], Any] = {kind: (new, old) for kind, new, old in book.changes()}
+    rows = 0
     for kind, _, _ in TABLES:
         fresh, known = changes.get(kind, ((), ()))
+        rows += len(fresh) + len(known)
         # updates first: what is closed makes room for what is opened
         if known:
             yield Change(kind, known, known=True)
@@ -55,4 +58,4 @@ def decided(commands: Sequence[Command], env: Env, terms: Terms, *, shared: bool
     fresh, known = changes.get(Job, ((), ()))
     due = [job.due_at for job in (*fresh, *known) if job.state is JobState.WAIT]
     events, _ = changes.get(EventRow, ((), ()))
-    return Done(results, len(events), min(due, default=None))
+    return Done(results, len(events), rows, min(due, default=None))

@@ -1,6 +1,7 @@
 """What the store asks of a database engine: two implementations, SQLite and PostgreSQL.
 
 StoreError     the database is not one we may use
+  Busy         because another gateway has it
 Unavailable    it cannot be used now (in writer.py)
 Conflict       another writer was in the way: the batch has been rolled back, try it again
 """
@@ -10,12 +11,17 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from gateway.clock import Clock
+from gateway.failpoints import FailPoints
 from gateway.store.audit import Finding, Moment
 from gateway.store.batch import Done, Steps
 
 
 class StoreError(Exception):
     """The store is not one we may use: locked, damaged, or of another version."""
+
+
+class Busy(StoreError):
+    """Another gateway has the store."""
 
 
 class Conflict(Exception):
@@ -28,6 +34,15 @@ class Conflict(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class SafeMode:
+    """The store was restored: nothing is sent, spent or promised until somebody has looked."""
+
+    id: str
+    reason: str
+    since: int  # business time
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """Rows as they are, and the names of their columns."""
 
@@ -37,11 +52,15 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """What a transaction does: the steps, begun once the driver knows the time, and what is to
-    happen right before the commit."""
+    """What a transaction does: the steps, begun once the driver knows the time and whether the
+    store is in safe mode, and what is to happen right before the commit.
 
-    steps: Callable[[], Steps]
+    `unwell`: the last one could not be written. This one has to show that there is room again,
+    though it may have nothing to write itself."""
+
+    steps: Callable[[bool], Steps]
     before_commit: Callable[[], None]
+    unwell: bool = False
 
 
 class Driver(Protocol):
@@ -81,6 +100,23 @@ class Driver(Protocol):
         """Leave no copy, as far as that is ours to do, of what was erased. False: try again."""
         ...
 
-    async def migrate(self) -> int:
+    async def migrate(self, points: FailPoints | None = None) -> int:
         """Bring the store to this program's schema. Raises StoreError."""
+        ...
+
+    async def switch(self, mode: SafeMode | None) -> None:
+        """Begin or end safe mode. Raises Unavailable."""
+        ...
+
+    async def others(self) -> int:
+        """How many other gateways are at the store; where none can be, 0."""
+        ...
+
+    def told(self) -> str | None:
+        """What a command that could not open the store has left for the gateway that has it: to
+        end safe mode, and why unread interceptions are let go. None where there is nothing."""
+        ...
+
+    def tell(self, word: str | None) -> None:
+        """Leave such a word, or take it away. Raises Unavailable."""
         ...

@@ -16,16 +16,16 @@ import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
 from gateway.clock import Clock, steady_ms
-from gateway.domain.interception import EventRow, edges
-from gateway.store import schema, sets
+from gateway.domain.interception import EventRow
+from gateway.failpoints import FailPoints
+from gateway.store import growth, schema, sets
 from gateway.store.audit import RULES, Finding, Moment, finding, first
 from gateway.store.batch import Change, Done
-from gateway.store.driver import Begin, Conflict, StoreError, Table
+from gateway.store.driver import Begin, Conflict, SafeMode, StoreError, Table
 from gateway.store.loading import Read, Stale
 from gateway.store.rows import TABLE_OF, Builder, builder
 from gateway.store.writer import Contended, Unavailable
 
-OLDEST = 13  # major version
 READERS = 4
 CONNECT_S = 5.0
 SILENT_S = 20.0  # above all of the server's time-outs: then a connection is given up
@@ -124,7 +124,7 @@ class Driver:
             db.terminate()
 
     async def _check(self, db: Connection) -> None:
-        found = await _version(db)
+        found = await growth.version(db)
         if found != schema.VERSION:
             raise StoreError(schema.strange(found))
         if await db.fetchval("SHOW synchronous_commit") == "off":
@@ -154,7 +154,7 @@ class Driver:
             return self._db
         db = await self._connect(writes=True)
         try:
-            if await _version(db) == schema.VERSION:
+            if await growth.version(db) == schema.VERSION:
                 self._batch = await db.fetchval(JOIN, self._owner) or 0
                 await db.execute(FORGET, DEAD_MS)
                 asked_ms = steady_ms()
@@ -200,12 +200,14 @@ class Driver:
     async def _carried_out(self, db: Connection, begin: Begin, number: int) -> tuple[Done, int]:
         await db.execute("BEGIN")
         asked_ms = steady_ms()
-        machine_ms = await db.fetchval(COUNT, self._owner, number)
-        if machine_ms is None:
+        counted = await db.fetchrow(COUNT, self._owner, number)
+        if counted is None:
             self._given_up()  # the next connection writes it anew
             raise asyncpg.InterfaceError("this replica's row has gone")
-        self._anchor(machine_ms, asked_ms)
-        steps, position = begin.steps(), 0
+        self._anchor(counted["seen_at"], asked_ms)
+        if begin.unwell and await db.fetchval(MAY_PROBE):
+            await db.execute(PROBE)
+        steps, position = begin.steps(counted["safe"]), 0
         step = next(steps)
         while True:
             if isinstance(step, Read):
@@ -367,21 +369,38 @@ class Driver:
     async def scour(self) -> bool:
         return True  # vacuuming and the age of its log are the server's own business
 
-    async def migrate(self) -> int:
+    async def switch(self, mode: SafeMode | None) -> None:
+        db = await self._connect(writes=True)
+        try:
+            async with db.transaction():
+                await switch(db, mode)
+        except (*LOST, *FULL, *READ_ONLY, *BUSY) as error:
+            raise Unavailable(type(error).__name__) from error
+        finally:
+            db.terminate()
+
+    async def others(self) -> int:
+        db = await self._connect(writes=False)
+        try:
+            found: int = await db.fetchval(OTHERS)
+            return found
+        finally:
+            db.terminate()
+
+    def told(self) -> str | None:
+        return None  # any command may open this store itself
+
+    def tell(self, word: str | None) -> None:
+        """Nobody has to be told."""
+
+    async def migrate(self, points: FailPoints | None = None) -> int:
         """A version at a time, each in one transaction: it is done, or it is not."""
         try:
             db = await self._connect(writes=True)
         except Unavailable as error:
             raise StoreError(f"the database cannot be reached: {error}") from None
         try:
-            await db.execute("SET statement_timeout = 0; SET lock_timeout = '60s'")
-            major = db.get_server_version().major
-            if major < OLDEST:
-                raise StoreError(f"PostgreSQL {major} is too old: {OLDEST} or newer is needed")
-            while (found := await _version(db)) != schema.VERSION:
-                if found > schema.VERSION:
-                    raise StoreError(schema.strange(found))
-                await _step(db, found)
+            await growth.grow(db, points or FailPoints())
         except (*LOST, asyncpg.PostgresError) as error:
             said = str(error).splitlines()[0]
             raise StoreError(f"the database cannot be migrated: {said}") from error
@@ -408,31 +427,32 @@ JOIN = (
     f"INSERT INTO replica (id, batch, seen_at) VALUES ($1, 0, {NOW_MS}) "
     "ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at RETURNING batch"
 )
-COUNT = f"UPDATE replica SET batch = $2, seen_at = {NOW_MS} WHERE id = $1 RETURNING seen_at"
+COUNT = (
+    f"UPDATE replica SET batch = $2, seen_at = {NOW_MS} WHERE id = $1 "
+    "RETURNING seen_at, EXISTS (SELECT 1 FROM safe_mode) AS safe"
+)
+# A row is amended in its place on a full disk too: what is asked for is new room, of 1 MiB.
+MAY_PROBE = "SELECT has_database_privilege(current_database(), 'TEMP')"
+PROBE = (
+    "CREATE TEMPORARY TABLE turnback_probe (filling TEXT) ON COMMIT DROP; "
+    "ALTER TABLE turnback_probe ALTER COLUMN filling SET STORAGE PLAIN; "
+    "INSERT INTO turnback_probe SELECT repeat('x', 8000) FROM generate_series(1, 128)"
+)
+OTHERS = (
+    "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() "
+    "AND application_name = 'turnback' AND pid <> pg_backend_pid()"
+)
 COUNTED = "SELECT batch FROM replica WHERE id = $1 FOR UPDATE"
 ALIVE = f"SELECT COUNT(*) FROM replica WHERE seen_at > {NOW_MS} - $1::bigint"
 FORGET = f"DELETE FROM replica WHERE seen_at < {NOW_MS} - $1::bigint"
 
 
-async def _version(db: Connection) -> int:
-    if await db.fetchval("SELECT to_regclass('schema_version')") is None:
-        return 0
-    return await db.fetchval("SELECT version FROM schema_version") or 0
-
-
-async def _step(db: Connection, found: int) -> None:
-    """One version's step. Only one program migrates at a time."""
-    async with db.transaction():
-        await db.execute("SELECT pg_advisory_xact_lock(hashtext('turnback migrate'))")
-        if await _version(db) != found:
-            return
-        for statement in sets.statements(found):
-            await db.execute(statement)
-        if found == 0:
-            rows = [tuple(str(part) for part in edge) for edge in edges()]
-            await db.executemany("INSERT INTO edge VALUES ($1, $2, $3)", rows)
-        await db.execute("DELETE FROM schema_version")
-        await db.execute("INSERT INTO schema_version VALUES ($1)", schema.after(found))
+async def switch(db: Connection, mode: SafeMode | None) -> None:
+    """Begin or end safe mode. The caller has begun a transaction."""
+    await db.execute("DELETE FROM safe_mode")
+    if mode is not None:
+        text = "INSERT INTO safe_mode (id, reason, since) VALUES ($1, $2, $3)"
+        await db.execute(text, mode.id, mode.reason, mode.since)
 
 
 async def _decoding(db: Any) -> None:

@@ -123,7 +123,7 @@ INSERT INTO quote (
 
 -- name: update_quote
 UPDATE quote SET
-    used_by = :used_by
+    expires_at = :expires_at, used_by = :used_by
 WHERE id = :id;
 
 -- name: insert_interception
@@ -650,3 +650,57 @@ SELECT * FROM award WHERE parcel = :parcel ORDER BY at, id;
 
 -- name: open_lanes
 SELECT DISTINCT channel, account FROM job WHERE state IN ('wait', 'leased');
+
+-- After a restore: pages of ids, each after the last one of the page before. ----------------
+
+-- name: safe_mode
+SELECT * FROM safe_mode;
+
+-- name: taken_at
+SELECT COALESCE(MAX(at), 0) AS at FROM event WHERE at < :since;
+
+-- name: doubtful
+SELECT id FROM interception WHERE id > :last
+    AND (decision IN ('QUEUED', 'SENDING', 'PROCESSING', 'UNKNOWN')
+        OR cancel IN ('ASKED', 'SENT')
+        OR (decision IN ('ACCEPTED', 'LATE_ACCEPTED')
+            AND movement IN ('NONE', 'RETURNING', 'LOST')))
+    ORDER BY id LIMIT :limit;
+
+-- name: claims_being_filed
+SELECT claim.id FROM claim JOIN job ON job.subject = claim.id AND job.kind = 'claim'
+    WHERE claim.id > :last AND job.state IN ('wait', 'leased')
+    ORDER BY claim.id LIMIT :limit;
+
+-- name: quotes_open
+SELECT id FROM quote WHERE id > :last AND used_by IS NULL AND expires_at > :now
+    ORDER BY id LIMIT :limit;
+
+-- name: parcels_read
+SELECT id FROM parcel WHERE id > :last AND read_at > :since AND read_at < :until
+    ORDER BY id LIMIT :limit;
+
+-- name: unread
+SELECT interception.id, interception.channel, interception.waybill, interception.decision,
+    interception.movement FROM interception JOIN parcel ON parcel.id = interception.parcel
+    WHERE interception.id > :last AND parcel.read_at < :since
+    AND (interception.decision IN ('PROCESSING', 'UNKNOWN')
+        OR (interception.decision IN ('ACCEPTED', 'LATE_ACCEPTED')
+            AND interception.movement IN ('NONE', 'RETURNING', 'LOST')))
+    ORDER BY interception.id LIMIT :limit;
+
+-- name: unread_count
+SELECT COUNT(*) AS n FROM interception JOIN parcel ON parcel.id = interception.parcel
+    WHERE parcel.read_at < :since
+    AND (interception.decision IN ('PROCESSING', 'UNKNOWN')
+        OR (interception.decision IN ('ACCEPTED', 'LATE_ACCEPTED')
+            AND interception.movement IN ('NONE', 'RETURNING', 'LOST')));
+
+-- name: undecided_by_decision
+SELECT decision, COUNT(*) AS n FROM interception
+    WHERE (decision = 'PROCESSING' OR decision = 'QUEUED' OR decision = 'SENDING'
+        OR decision = 'UNKNOWN') GROUP BY decision ORDER BY decision;
+
+-- name: due_reads
+SELECT COUNT(*) AS n FROM job
+    WHERE state = 'wait' AND due_at <= :now AND kind IN ('follow', 'claim_follow');

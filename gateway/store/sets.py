@@ -22,7 +22,7 @@ DIALECT = {
 }
 TYPES = {"text": "text", "int": "bigint", "bytes": "bytea"}
 MOMENT = frozenset(field for field in Moment(now=0).parameters())
-NUMBERS = MOMENT | {"after", "before", "closed", "cursor_at", "limit"}
+NUMBERS = MOMENT | {"after", "before", "closed", "cursor_at", "limit", "since", "until"}
 LIST = regex(r"(NOT )?IN \(:(\w+)\)")
 TEXT = regex(r"\bTEXT\b")
 UPDATE = regex(r"^UPDATE (\w+) SET (.*) WHERE (.*)$")

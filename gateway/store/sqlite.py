@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -15,10 +16,11 @@ import orjson
 
 from gateway.clock import Clock
 from gateway.domain.interception import edges
+from gateway.failpoints import STEP, FailPoints
 from gateway.store import schema
 from gateway.store.audit import RULES, Finding, Moment, finding, first
 from gateway.store.batch import Change, Done
-from gateway.store.driver import Begin, StoreError, Table
+from gateway.store.driver import Begin, Busy, SafeMode, StoreError, Table
 from gateway.store.loading import Read
 from gateway.store.rows import APPEND_ONLY, LISTED, TABLES, Builder, Query, builder, enums, queries
 from gateway.store.writer import Unavailable
@@ -30,7 +32,11 @@ DIALECT = {
     "position": "INTEGER PRIMARY KEY",  # events are never deleted: it only rises
 }
 READERS = 2
-MARKS = (0x5442_0001, 0x5442_0002)
+ROOM = 2**20  # bytes free before a full disk counts as mended: some batches of the largest kind
+PROBE = (
+    "INSERT INTO replica (id, batch, seen_at) VALUES (?, 0, 0) "
+    "ON CONFLICT (id) DO UPDATE SET batch = replica.batch + 1"
+)
 PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",  # an acknowledged Create survives the loss of power
@@ -69,7 +75,7 @@ class Driver:
         self._db: sqlite3.Connection | None = None
         self._lock: IO[bytes] | None = None
         self._position = 0
-        self._refused = False  # the last commit failed: the disk was full, or worse
+        self._owner = ""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
         self._local = threading.local()
@@ -95,11 +101,13 @@ class Driver:
 
     def _open(self, owner: str, clock: Clock) -> int:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(self._path)
-        if not self._path.exists():
+        self._owner, self._lock = owner, lock(self._path)
+        if _empty(self._path):
             migrate(self._path)
         try:
-            db = connect(self._path)
+            db = self._db = connect(self._path)
+            if version(db) == 0 and _tables(db):
+                raise StoreError(f"{self._path} holds something else: no store of ours")
             if version(db) != schema.VERSION:
                 raise StoreError(f"{self._path}: {schema.strange(version(db))}")
             if db.execute("PRAGMA quick_check").fetchone()[0] != "ok":
@@ -111,7 +119,6 @@ class Driver:
             newest: int = db.execute(self._queries["newest_position"].text).fetchone()[0]
         except sqlite3.DatabaseError as error:
             raise StoreError(f"{self._path} cannot be used: {error}") from error
-        self._db = db
         return newest
 
     # -- writing --------------------------------------------------------------------------
@@ -127,25 +134,30 @@ class Driver:
             raise Unavailable("the store is not open")
         try:
             db.execute("BEGIN IMMEDIATE")
-            before = db.total_changes
+            if begin.unwell:
+                self._probe(db)
             done = self._carried_out(db, begin)
-            if self._refused and db.total_changes == before:
-                _mark(db)  # a commit of nothing would succeed on a full disk
             begin.before_commit()
             db.execute("COMMIT")
-            self._refused = False
         except BaseException as error:
             if db.in_transaction:
                 db.execute("ROLLBACK")
             if isinstance(error, sqlite3.OperationalError):  # disk full, locked, unreadable
-                self._refused = True
                 raise Unavailable(type(error).__name__) from error
             raise
         self._position += done.events
         return done
 
+    def _probe(self, db: sqlite3.Connection) -> None:
+        """Write something, and see that there is room for more: a batch that only looks would
+        commit on a full disk."""
+        db.execute(PROBE, (self._owner,))
+        disk = os.statvfs(self._path.parent)
+        if disk.f_bavail * disk.f_frsize < ROOM:
+            raise sqlite3.OperationalError("database or disk is full")
+
     def _carried_out(self, db: sqlite3.Connection, begin: Begin) -> Done:
-        steps = begin.steps()
+        steps = begin.steps(db.execute("SELECT EXISTS (SELECT 1 FROM safe_mode)").fetchone()[0] > 0)
         answer: Sequence[Any] = ()
         step = next(steps)
         while True:
@@ -193,7 +205,7 @@ class Driver:
     async def audit(self, at: Moment) -> list[Finding]:
         def read() -> list[Finding]:
             with closing(
-                sqlite3.connect(f"{self._path.resolve().as_uri()}?mode=ro", uri=True)
+                sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True)
             ) as db:
                 db.isolation_level = None
                 db.execute("PRAGMA busy_timeout = 2000")
@@ -227,8 +239,43 @@ class Driver:
             db.execute(f"PRAGMA busy_timeout = {patience:d}")
         return not busy
 
-    async def migrate(self) -> int:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, migrate, self._path)
+    async def migrate(self, points: FailPoints | None = None) -> int:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, migrate, self._path, points)
+
+    # -- safe mode ------------------------------------------------------------------------
+
+    async def switch(self, mode: SafeMode | None) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._switch, mode)
+
+    def _switch(self, mode: SafeMode | None) -> None:
+        if self._db is None:
+            raise Unavailable("the store is not open")
+        switch(self._db, mode)
+
+    async def others(self) -> int:
+        return 0
+
+    @property
+    def _word(self) -> Path:
+        return self._path.with_name(self._path.name + ".resume")
+
+    def told(self) -> str | None:
+        try:
+            return self._word.read_text("utf-8")
+        except OSError:
+            return None
+
+    def tell(self, word: str | None) -> None:
+        try:
+            if word is None:
+                self._word.unlink(missing_ok=True)
+            else:
+                part = self._word.with_name(self._word.name + ".part")
+                part.write_text(word, "utf-8")
+                part.replace(self._word)
+        except OSError as error:
+            raise Unavailable(type(error).__name__) from error
 
 
 def audit(db: sqlite3.Connection, at: Moment) -> list[Finding]:
@@ -246,21 +293,30 @@ def path_of(url: str) -> Path:
     return Path(url.removeprefix("sqlite:///"))
 
 
-def _mark(db: sqlite3.Connection) -> None:
-    """Write something that means nothing: another number of two into the file's header."""
-    (number,) = db.execute("PRAGMA application_id").fetchone()
-    db.execute(f"PRAGMA application_id = {MARKS[number == MARKS[0]]}")
-
-
-def _lock(path: Path) -> IO[bytes]:
-    """Only one process may write the file; the lock goes with the process."""
-    lock = path.with_name(path.name + ".lock").open("wb")
+def switch(db: sqlite3.Connection, mode: SafeMode | None) -> None:
+    """Begin or end safe mode, in a transaction of its own."""
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        db.execute("BEGIN IMMEDIATE")
+        db.execute("DELETE FROM safe_mode")
+        if mode is not None:
+            values = (mode.id, mode.reason, mode.since)
+            db.execute("INSERT INTO safe_mode (id, reason, since) VALUES (?, ?, ?)", values)
+        db.execute("COMMIT")
+    except sqlite3.OperationalError as error:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise Unavailable(type(error).__name__) from error
+
+
+def lock(path: Path) -> IO[bytes]:
+    """Only one process may write the file; the lock goes with the process."""
+    held = path.with_name(path.name + ".lock").open("wb")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        lock.close()
-        raise StoreError(f"{path} is in use by another gateway") from None
-    return lock
+        held.close()
+        raise Busy(f"{path} is in use by another gateway") from None
+    return held
 
 
 def connect(path: Path, *, query_only: bool = False) -> sqlite3.Connection:
@@ -277,9 +333,26 @@ def version(db: sqlite3.Connection) -> int:
     return found
 
 
-def migrate(path: Path) -> int:
+def _empty(path: Path) -> bool:
+    """Whether there is no store yet, or one whose making was broken off: that left nothing."""
+    if not path.exists():
+        return True
+    try:
+        with closing(sqlite3.connect(path)) as db:
+            return version(db) == 0 and not _tables(db)
+    except sqlite3.DatabaseError:
+        return False
+
+
+def _tables(db: sqlite3.Connection) -> int:
+    found: int = db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
+    return found
+
+
+def migrate(path: Path, points: FailPoints | None = None) -> int:
     """Bring a file to this program's schema, a version at a time. Each is one transaction: it is
     done, or it is not."""
+    points = points or FailPoints()
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with closing(connect(path)) as db:
@@ -288,12 +361,18 @@ def migrate(path: Path) -> int:
                     raise StoreError(f"{path}: {schema.strange(found)}")
                 db.execute("BEGIN IMMEDIATE")
                 if version(db) == found:
+                    if found == 0 and _tables(db):
+                        raise StoreError(f"{path} holds something else: no store of ours")
                     for statement in schema.steps(found, DIALECT, _append_only()):
+                        points.hit(STEP)
                         db.execute(statement)
                     if found == 0:
                         db.executemany("INSERT INTO edge VALUES (?, ?, ?)", [*edges()])
+                    points.hit(STEP)
                     db.execute(f"PRAGMA user_version = {schema.after(found):d}")
+                points.hit(STEP)
                 db.execute("COMMIT")
+                points.hit(STEP)
     except sqlite3.DatabaseError as error:
         raise StoreError(f"{path} cannot be migrated: {error}") from error
     return schema.VERSION

@@ -13,12 +13,13 @@ from gateway.failpoints import FailPoints
 from gateway.store import postgres, sqlite
 from gateway.store.audit import Finding, Moment
 from gateway.store.batch import Done, decided
-from gateway.store.driver import Begin, Conflict, Driver, StoreError
+from gateway.store.driver import Begin, Conflict, Driver, SafeMode, StoreError
 from gateway.store.rows import Builder, builder
-from gateway.store.writer import Outcome, Unavailable, Writer
+from gateway.store.writer import Contended, Outcome, Unavailable, Writer
 
 TRIES_MAX = 5  # at a batch that others are in the way of; then its commands go one by one
 PAUSE_S = 0.005  # after the first try; it doubles
+STUCK_S = 5.0  # a commit that takes longer will not be waited for: the store is not well
 DRIVERS: Mapping[str, Callable[[str, float], Driver]] = {
     "sqlite": lambda url, _: sqlite.Driver(url),  # a file answers, or fails
     "postgresql": postgres.Driver,
@@ -58,13 +59,19 @@ class Store:
         self._moved = asyncio.Event()
         self.due: list[Callable[[int], None]] = []  # told when a job is due, business ms
         self.batches: list[Callable[[int], None]] = []  # told the size of each batch
-        self.healthy = True
+        self.safe = False  # whether the last batch found the store in safe mode
+        self._well = True
+        self._began: float | None = None  # the commit that is under way
 
     # -- life -----------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Open and check the database. Raises StoreError where it must not be used."""
-        self._position = await self._driver.open(self.owner, self._clock, self._heard)
+        try:
+            self._position = await self._driver.open(self.owner, self._clock, self._heard)
+        except BaseException:
+            await self._driver.close()
+            raise
         self._writer.start()
 
     async def stop(self) -> None:
@@ -77,6 +84,14 @@ class Store:
         return self._driver.replicas
 
     @property
+    def healthy(self) -> bool:
+        """Whether it can be written, as far as is known: what could not be written makes it
+        unwell, and only what was written makes it well again."""
+        if self._began is None:
+            return self._well
+        return self._well and asyncio.get_running_loop().time() - self._began < STUCK_S
+
+    @property
     def waiting(self) -> int:
         """Intake commands that wait for a commit."""
         return self._writer.waiting
@@ -87,10 +102,20 @@ class Store:
         """Decide and commit; the commit goes on if the caller is cancelled."""
         return await self._writer.submit(command)
 
-    def env(self) -> Env:
-        return Env(self._clock.now(), self._clock.machine_ms(), self._clock.new_id, self.owner)
+    def _env(self, safe: bool) -> Env:
+        self.safe = safe
+        return Env(
+            self._clock.now(), self._clock.machine_ms(), self._clock.new_id, self.owner, safe
+        )
 
     async def _commit(self, commands: Sequence[Command]) -> list[Outcome]:
+        self._began = asyncio.get_running_loop().time()
+        try:
+            return await self._committed(commands)
+        finally:
+            self._began = None
+
+    async def _committed(self, commands: Sequence[Command]) -> list[Outcome]:
         """One transaction for all; one for each where that fails."""
         alone = len(commands) == 1
         for attempt in range(TRIES_MAX):
@@ -98,10 +123,11 @@ class Store:
                 done = await self._transaction(commands)
             except Conflict as error:
                 if attempt + 1 == TRIES_MAX and alone:
+                    self._well = self._well and not _unwell(error.final)
                     return [(False, error.final)]
                 await asyncio.sleep(PAUSE_S * 2**attempt)
             except Unavailable as error:
-                self.healthy = False
+                self._well = False
                 return [(False, error) for _ in commands]
             except Exception as error:
                 if alone:
@@ -109,7 +135,7 @@ class Store:
                 break
             else:
                 return [(True, result) for result in done.results]
-        return [outcome for command in commands for outcome in await self._commit([command])]
+        return [outcome for command in commands for outcome in await self._committed([command])]
 
     async def _transaction(self, commands: Sequence[Command]) -> Done:
         names = [type(command).__name__ for command in commands]
@@ -119,13 +145,16 @@ class Store:
                 self._points.hit(f"before_commit:{name}")
 
         begin = Begin(
-            lambda: decided(commands, self.env(), self._terms, shared=self._driver.shared),
+            lambda safe: decided(
+                commands, self._env(safe), self._terms, shared=self._driver.shared
+            ),
             before_commit,
+            unwell=not self._well,
         )
         done, position = await self._driver.transact(begin)
         for name in names:
             self._points.hit(f"after_commit:{name}")
-        self.healthy = True
+        self._well = self._well or begin.unwell or done.rows > 0
         self._heard(position)
         if done.due is not None:
             for told in self.due:
@@ -144,6 +173,26 @@ class Store:
     async def scour(self) -> bool:
         """Leave no copy of what was erased. False while somebody reads from it."""
         return await self._driver.scour()
+
+    # -- safe mode ------------------------------------------------------------------------
+
+    async def safe_mode(self) -> SafeMode | None:
+        """The restore that has not been reconciled yet, if there is one."""
+        found = await self.rows(SafeMode, "safe_mode")
+        self.safe = bool(found)
+        return found[0] if found else None
+
+    async def switch(self, mode: SafeMode | None) -> None:
+        """Begin or end it; every gateway at this store notices with its next batch."""
+        await self._driver.switch(mode)
+        self.safe = mode is not None
+
+    def told(self) -> str | None:
+        """A word for the gateway that has the store: see Driver."""
+        return self._driver.told()
+
+    def tell(self, word: str | None) -> None:
+        self._driver.tell(word)
 
     # -- reading --------------------------------------------------------------------------
 
@@ -205,3 +254,8 @@ class Store:
             retention_ms=self._terms.policy.retention_ms,
         )
         return await self._driver.audit(moment)
+
+
+def _unwell(error: Exception) -> bool:
+    """Whether a batch that failed shows that the store cannot be written."""
+    return isinstance(error, Unavailable) and not isinstance(error, Contended)

@@ -17,7 +17,8 @@ from pydantic import BaseModel
 from typer.testing import CliRunner
 
 from gateway import config
-from gateway.__main__ import Gateway, app
+from gateway.__main__ import app
+from gateway.assembly import Gateway
 from gateway.config import ConfigError, Settings, token_hash
 from loadtest.fleet import toml
 from tests.fuzz.mutate import bent, odd_text

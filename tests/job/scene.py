@@ -12,7 +12,7 @@ import grpc
 import grpc.aio
 from google.type.money_pb2 import Money
 
-from gateway.__main__ import Gateway
+from gateway.assembly import Gateway
 from gateway.config import Settings, token_hash
 from gateway.pb.turnback.v1 import claim_service_pb2 as claims
 from gateway.pb.turnback.v1 import claim_service_pb2_grpc as claims_grpc

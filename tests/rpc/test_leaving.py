@@ -16,7 +16,7 @@ import grpc
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from gateway.__main__ import Gateway
+from gateway.assembly import Gateway
 from gateway.config import Limits
 from loadtest.crowd import Crowd
 from loadtest.fleet import Fleet

@@ -22,7 +22,7 @@ from google.rpc import status_pb2
 from google.type.money_pb2 import Money
 from grpc_status import rpc_status
 
-from gateway.__main__ import Gateway
+from gateway.assembly import Gateway
 from gateway.config import Role, Settings, token_hash
 from gateway.pb.turnback.v1 import intercept_service_pb2 as intercepts
 from gateway.pb.turnback.v1 import merchant_service_pb2 as merchants

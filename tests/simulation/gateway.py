@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from adapters import ADAPTERS
-from gateway.__main__ import endpoints, gates
+from gateway.assembly import endpoints, gates
 from gateway.clock import Clock
 from gateway.config import Settings
 from gateway.domain.carrier import Answer, Call, Reply

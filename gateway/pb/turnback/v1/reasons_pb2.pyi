@@ -28,6 +28,7 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_INTERCEPTION_UNKNOWN: _ClassVar[Reason]
     REASON_CLAIM_UNKNOWN: _ClassVar[Reason]
     REASON_LIMIT_REACHED: _ClassVar[Reason]
+    REASON_SAFE_MODE: _ClassVar[Reason]
     REASON_NOT_ELIGIBLE: _ClassVar[Reason]
     REASON_WAYBILL_NOT_YOURS: _ClassVar[Reason]
     REASON_WAYBILL_REGISTERED: _ClassVar[Reason]
@@ -128,6 +129,7 @@ REASON_PARCEL_UNKNOWN: Reason
 REASON_INTERCEPTION_UNKNOWN: Reason
 REASON_CLAIM_UNKNOWN: Reason
 REASON_LIMIT_REACHED: Reason
+REASON_SAFE_MODE: Reason
 REASON_NOT_ELIGIBLE: Reason
 REASON_WAYBILL_NOT_YOURS: Reason
 REASON_WAYBILL_REGISTERED: Reason
