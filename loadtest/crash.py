@@ -293,13 +293,13 @@ def command(
 ) -> None:
     """Kill gateways at every commit point under load; nothing may be lost or doubled."""
     shared = store is Engine.POSTGRES
+    if not shared and replicas > 1:
+        print("several gateways need a database that they can share", file=sys.stderr)
+        raise typer.Exit(EXIT_USAGE)
     chosen = points.split(",") if points else known_points()
     strange = set(chosen) - set(known_points())
     if strange:
         print(f"there is no point called {', '.join(sorted(strange))}", file=sys.stderr)
-        raise typer.Exit(EXIT_USAGE)
-    if not shared and replicas > 1:
-        print("several gateways need a database that they can share", file=sys.stderr)
         raise typer.Exit(EXIT_USAGE)
     if keep is not None:
         keep = keep.resolve()
