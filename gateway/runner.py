@@ -6,9 +6,11 @@ everything that is not an answer the adapter can read is UNKNOWN.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 import aiohttp
+from aiohttp.tracing import Trace
 
 from gateway.clock import Clock
 from gateway.domain.carrier import (
@@ -30,6 +32,10 @@ NOT_SENT = Answer(Verdict.BUSY, Reason.NOT_SENT)
 NOT_ASKABLE = Answer(Verdict.REFUSED, Reason.BAD_REQUEST)  # the carrier needs what we lack
 NO_ANSWER = Answer(Verdict.UNKNOWN, Reason.NO_ANSWER)
 UNSENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+
+
+class Lapsed(Exception):
+    """The lease has ended since the call began: nothing was written to the connection."""
 
 
 class Lost(Exception):
@@ -63,6 +69,25 @@ async def send_once(
         raise Lost(type(error).__name__) from error
 
 
+class Permitted(aiohttp.TCPConnector):
+    """Connections that are handed out only while their caller may still send. Between this look
+    and the first byte nothing is awaited: a process that stood still before it sends nothing."""
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's own word
+    ) -> aiohttp.connector.Connection:
+        connection = await super().connect(req, traces, timeout)
+        if not PERMIT.get()():
+            connection.close()
+            raise Lapsed
+        return connection
+
+
+Permit = Callable[[], bool]
+PERMIT: ContextVar[Permit] = ContextVar("permit", default=lambda: True)
 Observer = Callable[[str, str, Answer, float], None]  # channel, operation, answer, seconds
 Send = Callable[[Endpoint, Call, bool], Awaitable[Reply | Answer]]  # True: on a new connection
 
@@ -85,7 +110,9 @@ class Runner:
         operation: Operation[Q],
         question: Q,
         waybills: tuple[str, ...],
+        permit: Permit = lambda: True,
     ) -> Answer:
+        """`permit` is asked when the connection stands, right before the request goes out."""
         time = asyncio.get_running_loop().time
         started = time()
         stamp = Stamp(self._clock.now(), self._nonce())
@@ -94,7 +121,11 @@ class Runner:
             signed = endpoint.adapter.sign(call, endpoint.credentials, stamp)
         except (ValueError, LookupError):
             return NOT_ASKABLE
-        reply = await self._send(endpoint, signed, _alone(endpoint.adapter, name))
+        asked = PERMIT.set(permit)
+        try:
+            reply = await self._send(endpoint, signed, _alone(endpoint.adapter, name))
+        finally:
+            PERMIT.reset(asked)
         answer = reply if isinstance(reply, Answer) else read(operation, reply, waybills)
         self._observe(endpoint.adapter.name, name, answer, time() - started)
         return answer
@@ -144,14 +175,14 @@ class Http:
                 if len(body) > REPLY_MAX:
                     return NO_ANSWER
                 return Reply(response.status, body, dict(response.headers))
-        except UNSENT:
+        except (*UNSENT, Lapsed):
             return NOT_SENT
         except (aiohttp.ClientError, Lost, TimeoutError, asyncio.IncompleteReadError):
             return NO_ANSWER
 
 
 def _session(*, force_close: bool) -> aiohttp.ClientSession:
-    connector = aiohttp.TCPConnector(limit=0, force_close=force_close, ttl_dns_cache=60)
+    connector = Permitted(limit=0, force_close=force_close, ttl_dns_cache=60)
     return aiohttp.ClientSession(
         connector=connector,
         middlewares=(send_once,),

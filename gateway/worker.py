@@ -213,6 +213,10 @@ class Worker:
         late = self._clock.machine_ms() + endpoint.timeout_s * 1000 > work.lease_until
         return late or (self._store.safe and work.kind in EFFECTS)
 
+    def _held(self, work: Work) -> bool:
+        """Whether the lease still stands: asked once more right before the request goes out."""
+        return self._clock.machine_ms() < work.lease_until
+
     async def _guarded(self, work: Work) -> Any:
         try:
             return await CALLS[work.kind](self, work)
@@ -237,7 +241,9 @@ class Worker:
         if not self._late(work):
             self._points.hit("before_socket")
             waybills = (work.order.waybill,)
-            answer = await self._runner.perform(endpoint, name, operation, work.order, waybills)
+            answer = await self._runner.perform(
+                endpoint, name, operation, work.order, waybills, lambda: self._held(work)
+            )
             self._points.hit("after_reply")
             self._heard(work.channel, work.account, answer)
         finish = Finish(work.job, work.gen, work.subject, work.attempt, answer)
@@ -297,7 +303,12 @@ class Worker:
             return
         self._points.hit("before_socket")
         answer = await self._runner.perform(
-            endpoint, work.kind.value, operation, work.case, (work.case.waybill,)
+            endpoint,
+            work.kind.value,
+            operation,
+            work.case,
+            (work.case.waybill,),
+            lambda: self._held(work),
         )
         self._points.hit("after_reply")
         await self._commit(FinishClaim(work.job, work.gen, work.subject, answer))

@@ -10,6 +10,7 @@ import os
 import pwd
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
@@ -26,6 +27,12 @@ READY_S = 60.0  # recovery included
 PAUSE_S = 0.05
 OWNER = "postgres"
 DATABASE = "turnback"
+# Another user is become after the start: a start that has to does it with a fork, and gRPC's
+# threads do not survive one.
+BECOME = (
+    "import os, sys; os.setgroups([]); os.setuid(int(sys.argv[1])); "
+    "os.execv(sys.argv[2], sys.argv[2:])"
+)
 SETTINGS = {
     "listen_addresses": "",
     "max_connections": "100",
@@ -143,8 +150,9 @@ class Cluster:
 
     async def _answers(self) -> None:
         while True:
-            if self._process is None or self._process.returncode is not None:
-                raise ClusterError(f"PostgreSQL has ended{self._said()}")
+            code = None if self._process is None else self._process.returncode
+            if self._process is None or code is not None:
+                raise ClusterError(f"PostgreSQL has ended ({code}){self._said()}")
             with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 db = await asyncpg.connect(self.url_of(OWNER))
                 await db.close()
@@ -153,14 +161,15 @@ class Cluster:
 
     async def _run(self, program: str, *arguments: str) -> asyncio.subprocess.Process:
         with (self.directory / "log").open("ab") as log:
+            become = () if self._user is None else (sys.executable, "-c", BECOME, str(self._user))
             return await asyncio.create_subprocess_exec(
+                *become,
                 str(self._programs / program),
                 *arguments,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 cwd=self.directory,
-                user=self._user,
                 start_new_session=True,
                 env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
             )

@@ -282,6 +282,21 @@ async def runs(
                 return tally
 
 
+def checked(points: str, replicas: int, *, shared: bool) -> list[str]:
+    """The points that are meant. Ends the program where something cannot be."""
+    wrong = ""
+    if not shared and replicas > 1:
+        wrong = "several gateways need a database that they can share"
+    chosen = known_points() if not wrong else []
+    strange = set(points.split(",")) - set(chosen) if points and not wrong else set()
+    if strange:
+        wrong = f"there is no point called {', '.join(sorted(strange))}"
+    if wrong:
+        print(wrong, file=sys.stderr)
+        raise typer.Exit(EXIT_USAGE)
+    return points.split(",") if points else chosen
+
+
 def command(
     store: Annotated[Engine, typer.Option(help="The engine under the gateway.")] = Engine.SQLITE,
     replicas: Annotated[
@@ -311,14 +326,7 @@ def command(
 ) -> None:
     """Kill gateways at every commit point under load; nothing may be lost or doubled."""
     shared = store is Engine.POSTGRES
-    chosen = points.split(",") if points else known_points()
-    strange = set(chosen) - set(known_points())
-    if strange:
-        print(f"there is no point called {', '.join(sorted(strange))}", file=sys.stderr)
-        raise typer.Exit(EXIT_USAGE)
-    if not shared and replicas > 1:
-        print("several gateways need a database that they can share", file=sys.stderr)
-        raise typer.Exit(EXIT_USAGE)
+    chosen = checked(points, replicas, shared=shared)
     if keep is not None:
         keep = keep.resolve()
         keep.mkdir(parents=True)
