@@ -300,3 +300,15 @@ def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
         migrate(path)
     with closing(connect(path)) as kept:
         assert version(kept) == newer
+
+
+@pytest.mark.parametrize("name", ["events_of_tenant", "events_of_merchant"])
+def test_a_page_of_the_log_is_read_along_it(tmp_path: Path, name: str) -> None:
+    """A Watch asks for a page after each commit: it must not gather and sort what came before."""
+    query = queries(lambda parameter: f":{parameter}")[name]
+    migrate(tmp_path / "t.db")
+    with closing(connect(tmp_path / "t.db")) as db:
+        given = dict.fromkeys(query.parameters, 1)
+        steps = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {query.text}", given)]
+    assert steps[0] == "SEARCH event USING INTEGER PRIMARY KEY (rowid>?)"
+    assert not any("TEMP B-TREE" in step for step in steps)
