@@ -326,3 +326,13 @@ def test_a_whole_ledger_of_sqlite_has_no_dangling_reference(tmp_path: Path) -> N
         asyncio.run(_month(made))
         assert made.table("PRAGMA foreign_key_check") == []
         assert made.table("PRAGMA integrity_check") == [("ok",)]
+
+
+@pytest.mark.parametrize("name", ["events_of_tenant", "events_of_merchant"])
+def test_a_page_of_sqlites_log_is_read_along_it(file: sqlite3.Connection, name: str) -> None:
+    """A Watch asks for a page after each commit: it must not gather and sort what came before."""
+    query = queries(lambda parameter: f":{parameter}")[name]
+    given = dict.fromkeys(query.parameters, 1)
+    steps = [row[3] for row in file.execute(f"EXPLAIN QUERY PLAN {query.text}", given)]
+    assert steps[0] == "SEARCH event USING INTEGER PRIMARY KEY (rowid>?)"
+    assert not any("TEMP B-TREE" in step for step in steps)

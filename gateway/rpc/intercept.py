@@ -1,9 +1,10 @@
 """InterceptService: quote, create, watch. No call here waits for a carrier's decision."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 from grpc import StatusCode
@@ -39,6 +40,7 @@ from gateway.rpc.quoting import Place, Places, Quoting
 from gateway.rpc.shell import Call, Errands, Shell
 from gateway.store.writer import Unavailable
 
+R = TypeVar("R")
 WATCH_BATCH = 100
 LOOK_S = 1.0  # how soon an idle stream notices that the gateway drains
 NAMES = {
@@ -55,6 +57,14 @@ class Scope:
     tenant: str
     interception: str = ""
     merchant: str = ""
+
+
+def grouped(rows: Iterable[R], name: str) -> defaultdict[str, list[R]]:
+    """The rows by a column."""
+    found: defaultdict[str, list[R]] = defaultdict(list)
+    for row in rows:
+        found[getattr(row, name)].append(row)
+    return found
 
 
 class InterceptService:
@@ -85,7 +95,7 @@ class InterceptService:
         if work is not None:
             row = await self._told(row, work, call)
         if created.replayed:
-            beside = replace(await self._beside(row), request_id=request.request_id)
+            beside = replace((await self._beside([row]))[row.id], request_id=request.request_id)
         else:
             beside = messages.Beside(
                 request_id=request.request_id,
@@ -192,7 +202,8 @@ class InterceptService:
             Interception, "interceptions", **filters, cursor_at=at, cursor_id=key, limit=most + 1
         )
         rows, more = paging.cut(rows, most, mark, "created_at")
-        shown = [await self.shown(row) for row in rows]
+        beside = await self._beside(rows)
+        shown = [messages.interception(row, self._shell.terms, beside[row.id]) for row in rows]
         return pb.InterceptServiceListResponse(interceptions=shown, next_page_token=more)
 
     async def ListEvents(
@@ -214,29 +225,40 @@ class InterceptService:
         return found[0]
 
     async def shown(self, row: Interception) -> pb.Interception:
-        message: pb.Interception = messages.interception(
-            row, self._shell.terms, await self._beside(row)
-        )
+        beside = (await self._beside([row]))[row.id]
+        message: pb.Interception = messages.interception(row, self._shell.terms, beside)
         return message
 
-    async def _beside(self, row: Interception) -> messages.Beside:
-        store = self._shell.store
-        used = await store.rows(Request, "request_of", subject=row.id, method="Create")
-        lines = await store.rows(OrderLine, "lines_of_parcel", parcel=row.parcel)
-        aliases = await store.rows(Alias, "aliases_of_parcel", parcel=row.parcel)
-        claims = await store.rows(Claim, "claims_of_parcel", parcel=row.parcel)
-        cases = await store.rows(Exceptional, "exceptions_of", subject=row.id)
-        quotes = await store.rows(Quote, "quote", id=row.quote)
-        last = await store.rows(EventRow, "last_event_of", interception=row.id)
-        return messages.Beside(
-            request_id=used[0].id.split("/", 1)[1] if used else "",
-            order_nos=list(dict.fromkeys(line.order_no for line in lines)),
-            return_waybill=aliases[-1].waybill if aliases else "",
-            claim_ids=[claim.id for claim in claims if claim.interception == row.id],
-            open_exceptions=sum(case.closed_at is None for case in cases),
-            quoted_status=quotes[0].status if quotes else "",
-            updated_at=last[0].at if last else 0,
-        )
+    async def _beside(self, rows: Sequence[Interception]) -> dict[str, messages.Beside]:
+        """What is shown with each: one query of a kind, however many they are."""
+        if not rows:
+            return {}
+        read = self._shell.store.rows
+        ids = {"keys": sorted(row.id for row in rows)}
+        parcels = {"keys": sorted({row.parcel for row in rows})}
+        quoted = {"keys": sorted({row.quote for row in rows})}
+        used = await read(Request, "requests_of_subjects", method="Create", **ids)
+        lines = grouped(await read(OrderLine, "lines_of_parcels", **parcels), "parcel")
+        aliases = grouped(await read(Alias, "aliases_of_parcels", **parcels), "parcel")
+        claims = grouped(await read(Claim, "claims_of_parcels", **parcels), "interception")
+        cases = grouped(await read(Exceptional, "open_exceptions_of", **ids), "subject")
+        quotes = {quote.id: quote for quote in await read(Quote, "quotes_by_id", **quoted)}
+        last = {
+            event.interception: event for event in await read(EventRow, "last_events_of", **ids)
+        }
+        first = {request.subject: request for request in used}  # newest first: the oldest stays
+        return {
+            row.id: messages.Beside(
+                request_id=first[row.id].id.split("/", 1)[1] if row.id in first else "",
+                order_nos=list(dict.fromkeys(line.order_no for line in lines[row.parcel])),
+                return_waybill=aliases[row.parcel][-1].waybill if aliases[row.parcel] else "",
+                claim_ids=[claim.id for claim in claims[row.id]],
+                open_exceptions=len(cases[row.id]),
+                quoted_status=quotes[row.quote].status if row.quote in quotes else "",
+                updated_at=last[row.id].at if row.id in last else 0,
+            )
+            for row in rows
+        }
 
     # -- watching -------------------------------------------------------------------------
 
@@ -297,15 +319,15 @@ class InterceptService:
     async def _responses(
         self, page: list[tuple[int, EventRow]]
     ) -> list[pb.InterceptServiceWatchResponse]:
-        rows: dict[str, Interception] = {}
-        proofs: dict[str, Evidence] = {}
-        for key in dict.fromkeys(row.interception for _, row in page):
-            found = await self._shell.store.rows(Interception, "interception", id=key)
-            rows |= {row.id: row for row in found}
-            told = await self._shell.store.rows(
-                Evidence, "evidence_of_interception", interception=key
-            )
-            proofs |= {proof.id: proof for proof in told}
+        if not page:
+            return []
+        store = self._shell.store
+        ids = sorted({row.interception for _, row in page})
+        named = sorted({row.evidence for _, row in page if row.evidence})
+        found = await store.rows(Interception, "interceptions_by_id", keys=ids)
+        told = await store.rows(Evidence, "evidence_by_id", keys=named)
+        rows = {row.id: row for row in found}
+        proofs = {proof.id: proof for proof in told}
         return [
             pb.InterceptServiceWatchResponse(
                 cursor=str(position),

@@ -467,10 +467,11 @@ SELECT event.* FROM event WHERE tenant = :tenant AND position > :after
 SELECT event.* FROM event WHERE tenant = :tenant AND interception = :interception
     AND position > :after ORDER BY position LIMIT :limit;
 
+-- Along the log: a join would gather and sort all that a merchant ever had, for every page.
 -- name: events_of_merchant
-SELECT event.* FROM event JOIN interception ON interception.id = event.interception
-    WHERE event.tenant = :tenant AND interception.merchant = :merchant
-    AND position > :after ORDER BY position LIMIT :limit;
+SELECT event.* FROM event WHERE tenant = :tenant AND position > :after
+    AND (SELECT merchant FROM interception WHERE id = event.interception) = :merchant
+    ORDER BY position LIMIT :limit;
 
 -- name: inbox_count
 SELECT COUNT(*) AS n FROM inbox WHERE status = 'new';
@@ -603,8 +604,8 @@ SELECT parcel.* FROM parcel JOIN alias ON alias.parcel = parcel.id
 -- name: request
 SELECT * FROM request WHERE id = :id;
 
--- name: request_of
-SELECT * FROM request WHERE subject = :subject AND method = :method ORDER BY at, id LIMIT 1;
+-- name: requests_of_subjects
+SELECT * FROM request WHERE subject IN (:keys) AND method = :method ORDER BY at DESC, id DESC;
 
 -- name: transfer
 SELECT * FROM transfer WHERE id = :id;
@@ -633,8 +634,30 @@ SELECT * FROM attempt WHERE interception = :interception ORDER BY started_at, id
 -- name: evidence_of_interception
 SELECT * FROM evidence WHERE interception = :interception ORDER BY at, id;
 
--- name: last_event_of
-SELECT event.* FROM event WHERE interception = :interception ORDER BY seq DESC LIMIT 1;
+-- name: evidence_by_id
+SELECT * FROM evidence WHERE id IN (:keys);
+
+-- name: interceptions_by_id
+SELECT * FROM interception WHERE id IN (:keys);
+
+-- name: last_events_of
+SELECT event.* FROM event WHERE interception IN (:keys)
+    AND seq = (SELECT version FROM interception WHERE id = event.interception);
+
+-- name: lines_of_parcels
+SELECT * FROM order_line WHERE parcel IN (:keys) ORDER BY id;
+
+-- name: aliases_of_parcels
+SELECT * FROM alias WHERE parcel IN (:keys);
+
+-- name: claims_of_parcels
+SELECT * FROM claim WHERE parcel IN (:keys) ORDER BY filed_at, id;
+
+-- name: open_exceptions_of
+SELECT * FROM exception WHERE subject IN (:keys) AND closed_at IS NULL;
+
+-- name: quotes_by_id
+SELECT * FROM quote WHERE id IN (:keys);
 
 -- name: exceptions_of
 SELECT * FROM exception WHERE subject = :subject ORDER BY opened_at, id;

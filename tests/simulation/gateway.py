@@ -22,7 +22,7 @@ from gateway.rpc.auth import Gate
 from gateway.rpc.guard import Door, Guard
 from gateway.rpc.server import FILES, services
 from gateway.rpc.shell import Errands, Shell
-from gateway.runner import Endpoint, Runner
+from gateway.runner import NOT_SENT, PERMIT, Endpoint, Runner
 from gateway.store import sqlite
 from gateway.store.store import Store
 from gateway.telemetry import Metrics
@@ -132,7 +132,7 @@ class Gateway:
             self._doors[name] = door.stream(behaviour) if streams else door.unary(behaviour)
 
     async def _send(self, endpoint: Endpoint, call: Call, alone: bool) -> Reply | Answer:
-        return await self.outside.send(self, endpoint, call)
+        return await self.outside.send(self, endpoint, call) if PERMIT.get()() else NOT_SENT
 
     # -- life -----------------------------------------------------------------------------
 
