@@ -184,6 +184,8 @@ class Auditor:
         told = (fen(shown.fee), shown.waybill, shown.merchant_id, shown.quote_id, shown.request_id)
         if told != (fee, life.waybill, life.merchant, quote.id, request):
             self.wrong("inv.I3", f"{request} is answered with {told}, the quote said {fee}")
+        if millis(shown.created_at) >= millis(quote.expires_at):
+            self.wrong("inv.I6", f"{request}: created after its quote had expired")
         self.models.setdefault(shown.id, Model(life, request, fee))
         self._advised(shown, answer.refund_advice)
 

@@ -14,12 +14,15 @@ from typing import Any
 Pace = Callable[[], tuple[float, float]]  # seconds before a piece of work, and before its result
 
 
+LOOKS_MAX = 3_000_000  # some thirty times what a seed of two hundred takes
+
+
 class Killed(BaseException):
     """The process has gone. Nothing catches this."""
 
 
 class Stuck(Exception):
-    """Everything waits for what will never come."""
+    """Everything waits for what will never come, or runs round for ever."""
 
 
 class Process:
@@ -45,9 +48,11 @@ class _Timeless(selectors.SelectSelector):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
+        self._looks = 0
 
     def select(self, timeout: float | None = None) -> list[Any]:
-        if timeout is None:
+        self._looks += 1
+        if timeout is None or self._looks > LOOKS_MAX:
             raise Stuck
         self.now += timeout
         return []

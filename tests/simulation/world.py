@@ -35,6 +35,7 @@ from tests.simulation.faults import PROCESS, PUSH, ROUND, strikes
 from tests.simulation.gateway import Gateway, Outside
 from tests.simulation.loop import Killed, Stuck, VirtualLoop
 from tests.simulation.terms import (
+    BOUND_MS,
     KEYS,
     SECRETS,
     TOKENS,
@@ -54,6 +55,7 @@ TAIL = 9  # rounds after the last has begun
 SETTLE_MAX = 90  # looks after the faults have ended
 SETTLE_MS = 20 * 24 * HOUR_MS  # business time after the faults have ended
 VIOLATIONS_MAX = 20
+LEAPS = (MINUTE_MS, 10 * MINUTE_MS, HOUR_MS, 3 * HOUR_MS, 9 * HOUR_MS)
 CRASHES = ("before_commit", "after_commit", *CALL_POINTS)
 OUTCOMES = {
     Outcome.RETURNED: 30,
@@ -102,6 +104,7 @@ class World:
     met_: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
     kills: int = 0
+    stalls: int = 0
     jumped: bool = False  # forward: whoever started after it believed it
     gateway: Gateway | None = None
     loop: VirtualLoop = field(init=False)
@@ -114,6 +117,7 @@ class World:
     wire: Wire = field(init=False)
     auditor: Auditor = field(init=False)
     crowd: Crowd = field(init=False)
+    broken: set[str] = field(default_factory=set)  # whose carrier broke its own bound
     _pace: Random = field(init=False)
     _fatal: int = 0  # fail points until the next crash; 0 never
     _fatal_kind: str = ""  # only these count; "" all
@@ -323,12 +327,15 @@ class World:
     async def _round(self) -> None:
         chance, wire = self.chance, self.wire
         wire.down = wire.silent = ""
+        wire.deaf = wire.deaf if chance.random() < 0.6 else ""
         wire.share = chance.choice((0, 100_000, 250_000, 500_000)) if self._chaos else 0
         wire.pushes_fail = self._chaos
         if self._chaos:
             await self._misfortune()
-        for _ in range(chance.randrange(1, 4)):
+        for _ in range(8 if wire.deaf else chance.randrange(1, 4)):
             await asyncio.sleep(chance.choice((0.02, 0.1, 0.4, 2.5)))
+            if wire.deaf and chance.random() < 0.2:
+                self._stall(BOUND_MS / 1000)
             self.advance(chance.choice((500, 1_500, 6_000, 30_000, 120_000)))
         if self.gateway is None:
             await self.start()
@@ -336,7 +343,7 @@ class World:
             await self.rest(30.0)
         if chance.random() < 0.2:
             await self.crowd.look()
-        self.advance(chance.choice((MINUTE_MS, 10 * MINUTE_MS, HOUR_MS, 3 * HOUR_MS, 9 * HOUR_MS)))
+        self.advance(MINUTE_MS if wire.deaf else chance.choice(LEAPS))
         if chance.random() < 0.15:
             await self.audit()
 
@@ -355,11 +362,13 @@ class World:
                 case "stopped":
                     await self._restart()
                 case "paused":
-                    self.loop.call_later(chance.uniform(0, 2), self.loop.stall, self._span())
+                    self.loop.call_later(chance.uniform(0, 2), self._stall, self._span())
                 case "outage":
                     self.wire.down = chance.choice(("sf", "zto"))
                 case "silence":
                     self.wire.silent = chance.choice(("sf", "zto"))
+                case "deaf":
+                    self.wire.deaf = chance.choice(("sf", "zto", "zto"))
                 case "clock_forward":
                     self._jump(HOUR_MS)
                 case "clock_back":
@@ -369,6 +378,10 @@ class World:
 
     def _span(self) -> float:
         return self.chance.uniform(5.0, 60.0)
+
+    def _stall(self, seconds: float) -> None:
+        self.stalls += 1
+        self.loop.stall(seconds)
 
     def _jump(self, ms: int) -> None:
         self.jump_ms += ms
@@ -405,11 +418,11 @@ class World:
         self.crowd.calm = True
         self._fatal, self._refusing_until = 0, 0.0
         self.wire.share, self.wire.pushes_fail = 0, False
-        self.wire.down = self.wire.silent = ""
+        self.wire.down = self.wire.silent = self.wire.deaf = ""
         if self.met_[
             "round.clock_back"
         ]:  # until times that were written before the clock was set are past
-            self.loop.stall(HOUR_MS / 1000)
+            self.loop.stall(HOUR_MS / 1000 * self.met_["round.clock_back"])
         await self.start()
         began, machine_s = self.now, self.loop.time()
         for look in range(SETTLE_MAX):
@@ -518,6 +531,8 @@ def simulate(seed: int, size: int, directory: Path, *, happy: bool = False) -> R
         world.loop.run_until_complete(world.run())
     except Stuck:
         world.wrong("inv.L1", "everything waits for what never comes")
+    except Exception as error:  # what broke the simulation itself is told with its seed
+        world.wrong("simulation", f"{type(error).__name__}: {error}")
     try:
         return _result(world)
     finally:
