@@ -70,7 +70,7 @@ PROCESS: Mapping[str, int] = {  # what befalls the gateway, in a million of the 
 }
 ROUND: Mapping[str, int] = {  # and in a million rounds
     "killed": 60_000,
-    "crash_armed": 250_000,
+    "crash_armed": 350_000,
     "stopped": 30_000,
     "paused": 60_000,
     "outage": 80_000,

@@ -68,7 +68,7 @@ def copied(bug: Bug) -> Iterator[Path]:
         yield root
 
 
-HEALTHY = Bug("healthy", "nothing", ())
+HEALTHY = Bug("healthy", "nothing", (), "")
 KEPT = (".toml", ".md", ".lock")
 
 

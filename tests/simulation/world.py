@@ -70,6 +70,8 @@ OUTCOMES = {
     Outcome.LOST_THEN_FOUND: 8,
     Outcome.DAMAGED_AFTER_RETURN: 4,
     Outcome.LATE_ACCEPT: 6,
+    Outcome.TURNED_THEN_DELIVERED: 3,
+    Outcome.LOST_THEN_DELIVERED: 4,
 }
 STANDS = {
     Status.NOT_PICKED_UP: 2,
@@ -358,7 +360,7 @@ class World:
                     self.loop.call_later(chance.uniform(0.0, 3.0), self._kill, self.gateway)
                 case "crash_armed":
                     self._fatal_kind = chance.choice(("", *CRASHES))
-                    self._fatal = chance.randrange(1, 5 if self._fatal_kind else 40)
+                    self._fatal = chance.randrange(1, 4 if self._fatal_kind else 40)
                 case "stopped":
                     await self._restart()
                 case "paused":
