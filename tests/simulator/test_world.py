@@ -1,7 +1,7 @@
 """The world keeps its promises for every outcome and every moment."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from simulator import decisions, world
@@ -59,6 +59,7 @@ def events(marks: list[world.Mark]) -> list[Event]:
 
 
 @given(outcome=outcomes, now_ms=moments, later_ms=moments, at_once=st.booleans())
+@example(Outcome.INTERCEPTED_BY_OTHER, 30_150_000, 0, False)  # at the moment of a scan
 def test_nothing_that_was_shown_is_taken_back(
     outcome: Outcome, now_ms: int, later_ms: int, at_once: bool
 ) -> None:
