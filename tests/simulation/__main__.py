@@ -17,7 +17,7 @@ from rich.table import Table
 
 from tests.simulation import coverage
 from tests.simulation.seeds import FOUND
-from tests.simulation.world import Result, play
+from tests.simulation.world import VIOLATIONS_MAX, Result, play
 
 ENOUGH = 100  # times that a fault or an edge should have been met
 SHOWN_MAX = 40
@@ -84,7 +84,8 @@ def command(
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
         bar = progress.add_task("seeds", total=len(plan))
-        for result in results(plan, jobs):
+        most = 1 if until_found else VIOLATIONS_MAX
+        for result in results(plan, jobs, most):
             kept.add(result)
             if state:
                 kept.write(state)
@@ -95,14 +96,14 @@ def command(
     raise typer.Exit(report(kept, as_json))
 
 
-def results(plan: Sequence[tuple[int, int]], jobs: int) -> Iterator[Result]:
+def results(plan: Sequence[tuple[int, int]], jobs: int, most: int) -> Iterator[Result]:
     """As they come: one after the other here, or several at a time in processes of their own."""
     if jobs == 1:
-        yield from (play(*each) for each in plan)
+        yield from (play(*each, most) for each in plan)
         return
     context = get_context("spawn")
     with ProcessPoolExecutor(jobs, context, max_tasks_per_child=PER_CHILD) as pool:
-        for done in as_completed([pool.submit(play, *each) for each in plan]):
+        for done in as_completed([pool.submit(play, *each, most) for each in plan]):
             yield done.result()
 
 

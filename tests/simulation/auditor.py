@@ -107,6 +107,7 @@ class Auditor:
     filings: dict[str, tuple["Life", int]] = field(default_factory=dict)  # claim -> whose, loss
     grants: dict[tuple[str, str], int] = field(default_factory=dict)  # decision -> granted
     awards: dict[str, int] = field(default_factory=dict)  # award -> amount, as told
+    readings: dict[tuple[str, str], list[tuple[int, int]]] = field(default_factory=dict)
     _db: sqlite3.Connection | None = None
 
     def wrong(self, rule: str, what: str) -> None:
@@ -146,6 +147,11 @@ class Auditor:
             if asked.account.carrier == "zto" and asked.reference != found[0][0]:
                 self.wrong("inv.C5", f"{asked.waybill}: sent as {asked.reference}")
 
+    def read(self, asked: Asked, asked_ms: int) -> None:
+        """A reading came back; business time may have leapt while it was under way."""
+        told = self.readings.setdefault((asked.account.carrier, asked.waybill), [])
+        told.append((asked_ms, self.world.now))
+
     # -- what clients are told ------------------------------------------------------------
 
     def refused(self, name: str, refused: Refused) -> None:
@@ -161,6 +167,8 @@ class Auditor:
         status = STATUSES[quote.status]
         marks = life.record.course()
         times = [since - FRESH_MS, self.world.now]
+        told = self.readings.get((life.channel, life.waybill), [])
+        times += [asked for asked, came in told[-2:] if came >= times[0] and asked < times[0]]
         times += [m.at_ms for m in marks if times[0] <= m.at_ms <= times[1]]
         if status not in {carrier.status(marks, at) for at in times}:
             self.wrong("gt.price", f"{life.waybill}: quoted as {status}")

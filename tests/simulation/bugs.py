@@ -164,6 +164,23 @@ BUGS: tuple[Bug, ...] = (
         "        case _:\n            return E.LOSE, reason\n",
         "        case _:\n            return E.NOT_SENT, reason\n",
     ),
+    Bug(
+        "stale_cancel",
+        "a cancel that was given up hides what the carrier says of the next one",
+        (
+            Edit(
+                REPLY,
+                "ic.cancel not in (Cancel.ASKED, Cancel.SENT):\n",
+                "ic.cancel is not Cancel.SENT:\n",
+            ),
+            Edit(
+                REPLY,
+                "        case _ if not live or ic.cancel is not Cancel.SENT:\n",
+                "        case _ if ic.cancel is not Cancel.SENT:\n",
+            ),
+        ),
+        DOMAIN,
+    ),
     bug(
         "crash_is_not_sent",
         "an attempt that a crash left open is taken for one that never left",

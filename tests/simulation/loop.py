@@ -14,7 +14,7 @@ from typing import Any
 Pace = Callable[[], tuple[float, float]]  # seconds before a piece of work, and before its result
 
 
-LOOKS_MAX = 3_000_000  # some thirty times what a seed of two hundred takes
+LOOKS_MAX = 1_000_000  # some ten times what a seed of two hundred takes
 
 
 class Killed(BaseException):
@@ -23,6 +23,10 @@ class Killed(BaseException):
 
 class Stuck(Exception):
     """Everything waits for what will never come, or runs round for ever."""
+
+
+class Over(Exception):
+    """Enough has been seen."""
 
 
 class Process:
@@ -48,10 +52,13 @@ class _Timeless(selectors.SelectSelector):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
+        self.over = False
         self._looks = 0
 
     def select(self, timeout: float | None = None) -> list[Any]:
         self._looks += 1
+        if self.over:
+            raise Over
         if timeout is None or self._looks > LOOKS_MAX:
             raise Stuck
         self.now += timeout
@@ -70,6 +77,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._timeless.now
+
+    def end(self) -> None:
+        self._timeless.over = True
 
     def steady_ms(self) -> int:
         return int(self._timeless.now * 1000)

@@ -108,6 +108,7 @@ class Wire:
                 out_s = endpoint.connect_s
             await asyncio.sleep(out_s)
             outcome: Outcome | None = NOT_SENT
+            asked_ms = world.now
             if fault.overdue:
                 world.broken.add(asked.waybill)
             if fault.arrives:
@@ -124,6 +125,8 @@ class Wire:
                 outcome = None
             if outcome is not None and not answered.done():
                 answered.set_result(outcome)
+                if asked.operation is Operation.TRACK:
+                    world.auditor.read(asked, asked_ms)
         finally:
             self.busy -= 1
 

@@ -33,7 +33,7 @@ from tests.simulation.auditor import Auditor
 from tests.simulation.crowd import HOUR_MS, POOR, RECEIVER, RICH, SENDER, Crowd, Life
 from tests.simulation.faults import PROCESS, PUSH, ROUND, strikes
 from tests.simulation.gateway import Gateway, Outside
-from tests.simulation.loop import Killed, Stuck, VirtualLoop
+from tests.simulation.loop import Killed, Over, Stuck, VirtualLoop
 from tests.simulation.terms import (
     BOUND_MS,
     KEYS,
@@ -100,6 +100,7 @@ class World:
     size: int
     directory: Path
     happy: bool = False  # without a single fault
+    most: int = VIOLATIONS_MAX  # after so many no more is to be learnt
     now: int = BUSINESS_START
     jump_ms: int = 0  # what the wall's clock is off by
     violations: list[tuple[str, str]] = field(default_factory=list)
@@ -200,8 +201,9 @@ class World:
 
     def wrong(self, rule: str, what: str) -> None:
         self.note("wrong", rule, what)
-        if len(self.violations) < VIOLATIONS_MAX:
-            self.violations.append((rule, what))
+        self.violations.append((rule, what))
+        if len(self.violations) >= self.most:
+            self.loop.end()
 
     def note(self, *what: object) -> None:
         self.notes.append(f"{self.loop.time():.6f} {self.now} {' '.join(map(str, what))}")
@@ -511,16 +513,15 @@ CONTACT = ("name", "phone", "province", "city", "district", "street")
 CLAIMS = {"LOST": "LOST", "RETURN_FAILED": "RETURN_FAILED", "RETURNED": "DAMAGED"}
 
 
-def play(seed: int, size: int) -> Result:
+def play(seed: int, size: int, most: int = VIOLATIONS_MAX) -> Result:
     """A seed in a directory that is gone afterwards."""
     memory = MEMORY if MEMORY.is_dir() else None
     with tempfile.TemporaryDirectory(prefix="turnback-seed-", dir=memory) as made:
-        return simulate(seed, size, Path(made))
+        return simulate(World(seed, size, Path(made), most=most))
 
 
-def simulate(seed: int, size: int, directory: Path, *, happy: bool = False) -> Result:
-    """The whole of a seed, in a new directory."""
-    world = World(seed, size, directory, happy)
+def simulate(world: World) -> Result:
+    """The whole of a seed."""
     structlog.configure(
         processors=[_listener(world)],
         wrapper_class=structlog.make_filtering_bound_logger(40),
@@ -531,6 +532,8 @@ def simulate(seed: int, size: int, directory: Path, *, happy: bool = False) -> R
     gc.disable()  # nothing is finalised at a time that the seed does not choose
     try:
         world.loop.run_until_complete(world.run())
+    except Over:
+        pass
     except Stuck:
         world.wrong("inv.L1", "everything waits for what never comes")
     except Exception as error:  # what broke the simulation itself is told with its seed
@@ -540,7 +543,6 @@ def simulate(seed: int, size: int, directory: Path, *, happy: bool = False) -> R
     finally:
         world.auditor.close()
         world.loop.close()
-        del world
         if collecting:
             gc.enable()
         with warnings.catch_warnings():
