@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test crash fuzz bench proto lock clean
+.PHONY: demo test crash fuzz bench simulate teeth soak proto lock clean
 .DEFAULT_GOAL := demo
 
 .venv: pyproject.toml requirements.lock
@@ -31,6 +31,17 @@ fuzz: .venv  ## a million hostile inputs; SEED=2 and COUNT=1000 (of each part) m
 
 bench: .venv  ## CPU time per Create beside a bare floor, in one run
 	@$(BIN)/turnback-load bench
+
+SEEDS ?= 500
+SIZE ?= 200
+START ?= 1
+STATE ?= simulation.json
+
+simulate: .venv  ## seeds of the simulation; goes on where STATE ends
+	@$(BIN)/python -W ignore -m tests.simulation --seeds $(SEEDS) --size $(SIZE) --start $(START) --state $(STATE) --jobs 2
+
+teeth: .venv  ## plant every bug of the table, and have it found
+	@$(BIN)/python -W ignore -m tests.simulation.planted --jobs 2 --out docs/planted.md
 
 proto: .venv  ## regenerate gateway/pb from proto/
 	@$(BIN)/python -m tests.generate

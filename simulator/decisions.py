@@ -128,8 +128,9 @@ def _buyer_refused(entry: Interception, signed_ms: int | None) -> Interception:
 
 
 def _second(entry: Interception, ask: Ask, marks: Sequence[Mark]) -> tuple[Interception, ...]:
-    """Somebody else was here a little earlier."""
-    started_ms = max(marks[0].at_ms, ask.now_ms - 10 * MINUTE_MS)
+    """Somebody else was here a little earlier, and after all that tracking has shown by now."""
+    shown_ms = max(mark.at_ms for mark in marks if mark.at_ms <= ask.now_ms)
+    started_ms = max(shown_ms, ask.now_ms - 10 * MINUTE_MS)
     other = Interception(
         "",
         f"{entry.business_no}X",

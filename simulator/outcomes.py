@@ -26,6 +26,8 @@ class Outcome(StrEnum):
     LOST_THEN_FOUND = auto()
     DAMAGED_AFTER_RETURN = auto()
     LATE_ACCEPT = auto()
+    TURNED_THEN_DELIVERED = auto()
+    LOST_THEN_DELIVERED = auto()
 
 
 RETURNING_OUTCOMES = frozenset(
@@ -37,6 +39,8 @@ RETURNING_OUTCOMES = frozenset(
         Outcome.LOST_THEN_FOUND,
         Outcome.DAMAGED_AFTER_RETURN,
         Outcome.LATE_ACCEPT,
+        Outcome.TURNED_THEN_DELIVERED,
+        Outcome.LOST_THEN_DELIVERED,
     }
 )
 

@@ -274,13 +274,19 @@ def _return_leg(parcel: Parcel, entry: Interception, turned_ms: int, stand: Plac
     signed_ms = turned_ms + back_ms
     where = Place.ORIGIN_HUB
     match entry.outcome:
-        case Outcome.LOST | Outcome.LOST_THEN_FOUND:
+        case Outcome.TURNED_THEN_DELIVERED:  # sorted to its addressee once more
+            marks = [mark for mark in marks if mark.at_ms < turned_ms + back_ms // 2]
+            marks.append(_handed_over(parcel, turned_ms + back_ms // 2))
+        case Outcome.LOST | Outcome.LOST_THEN_FOUND | Outcome.LOST_THEN_DELIVERED:
             lost_ms = turned_ms + min(params.number("lost_ms", 20 * HOUR_MS), back_ms - 1)
             marks = [mark for mark in marks if mark.at_ms < lost_ms]
             marks.append(Mark(lost_ms, Event.LOST, number, where))
-            if entry.outcome is Outcome.LOST_THEN_FOUND:
-                found_ms = lost_ms + params.number("found_ms", 3 * DAY_MS)
+            found_ms = lost_ms + params.number("found_ms", 3 * DAY_MS)
+            if entry.outcome is not Outcome.LOST:
                 marks.append(Mark(found_ms, Event.FOUND, number, where))
+            if entry.outcome is Outcome.LOST_THEN_DELIVERED:
+                marks.append(_handed_over(parcel, found_ms + HOUR_MS))
+            elif entry.outcome is Outcome.LOST_THEN_FOUND:
                 marks.append(
                     Mark(found_ms + DAY_MS, Event.RETURN_SIGNED, number, Place.ORIGIN_OUTLET)
                 )
@@ -291,6 +297,11 @@ def _return_leg(parcel: Parcel, entry: Interception, turned_ms: int, stand: Plac
             damaged_ms = signed_ms + 2 * HOUR_MS
             marks.append(Mark(damaged_ms, Event.DAMAGED, number, Place.ORIGIN_OUTLET))
     return [started, *marks]
+
+
+def _handed_over(parcel: Parcel, at_ms: int) -> Mark:
+    """The buyer has it after all, under the number he knows."""
+    return Mark(at_ms, Event.SIGNED, parcel.waybill, Place.DESTINATION_OUTLET)
 
 
 def _notices(parcel: Parcel, entry: Interception, course: Sequence[Mark]) -> list[Mark]:

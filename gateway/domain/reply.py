@@ -86,7 +86,8 @@ def finish(book: Book, command: Finish, env: Env, terms: Terms) -> Interception 
     if answer.reason is Reason.WRONG_WAYBILL:
         open_exception(book, ExceptionKind.WRONG_WAYBILL, ic.id, ic.tenant, env)
     if attempt.kind is AttemptKind.CANCEL:
-        return _cancelled(book, ic, command, job, env, terms)
+        live = attempt.ended_at is None
+        return _cancelled(book, ic, command, job, env, terms, live=live)
     ic = posted(book, ic, attempt, answer, env, terms)
     return _after_post(book, ic, job, env, terms)
 
@@ -231,12 +232,23 @@ def said_no(book: Book, ic: Interception) -> Evidence | None:
 
 
 def _cancelled(
-    book: Book, ic: Interception, command: Finish, job: Job, env: Env, terms: Terms
+    book: Book,
+    ic: Interception,
+    command: Finish,
+    job: Job,
+    env: Env,
+    terms: Terms,
+    *,
+    live: bool,
 ) -> Interception:
-    """The reply to a cancel: an acknowledgement releases, too late stands, the rest waits."""
+    """The reply to a cancel: an acknowledgement releases, too late stands, the rest waits.
+
+    What the carrier says counts whoever brings it; that it said nothing counts only of the
+    attempt that is under way.
+    """
     answer = command.answer
     key = f"{EvidenceKind.CANCEL}/{command.attempt}"
-    if book.get(Evidence, key) is not None or ic.cancel is not Cancel.SENT:
+    if book.get(Evidence, key) is not None or ic.cancel not in (Cancel.ASKED, Cancel.SENT):
         return ic
     evidence = note(book, ic, EvidenceKind.CANCEL, answer, env, attempt=command.attempt, key=key)
     operation = terms.adapters[ic.channel].cancel
@@ -252,6 +264,8 @@ def _cancelled(
         case V.ABSENT if job.attempts >= CANCEL_ATTEMPTS_MAX:
             # no such order may mean not yet: it is no answer, but there must be an end of asking
             ic = withdraw(book, ic, Cancel.DENIED, env, cause="ABSENT", evidence=evidence)
+        case _ if not live or ic.cancel is not Cancel.SENT:
+            pass  # another attempt is under way, or will be
         case _ if answer.verdict is V.BUSY or (operation is not None and operation.repeatable):
             ic = withdraw(book, ic, Cancel.ASKED, env, cause=answer.reason.upper())
             due = env.now + delay(SEND_DELAYS_MS, job.attempts - 1)

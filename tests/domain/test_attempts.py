@@ -161,6 +161,35 @@ def test_a_late_acceptance_is_not_laid_to_one_that_was_refused_because_of_it() -
     assert decisions == {first: Decision.LATE_ACCEPTED, second: Decision.REFUSED}
 
 
+def test_an_old_cancel_without_an_answer_does_not_hide_the_answer_of_a_new_one() -> None:
+    stage = Stage("zto")
+    stage.accepted()
+    stage.withdraw()
+    (first,) = stage.lease(JobKind.WITHDRAW)
+    stage.crash()
+    (second,) = stage.lease(JobKind.WITHDRAW)
+    stage.finish(Answer(Verdict.UNKNOWN, Reason.NO_ANSWER), first)
+    assert stage.ic.cancel is Cancel.SENT
+    stage.finish(Answer(Verdict.CANCELLED), second)
+    assert stage.columns == "CANCELLED NONE REFUNDED"
+    assert stage.ic.cancel is Cancel.DONE
+    stage.audit()
+
+
+def test_an_old_cancel_that_is_acknowledged_counts_while_a_new_one_waits() -> None:
+    stage = Stage("zto")
+    stage.accepted()
+    stage.withdraw()
+    (first,) = stage.lease(JobKind.WITHDRAW)
+    stage.crash()
+    (second,) = stage.lease(JobKind.WITHDRAW)
+    stage.finish(Answer(Verdict.BUSY, Reason.RATE_LIMITED), second)
+    assert stage.ic.cancel is Cancel.ASKED
+    stage.finish(Answer(Verdict.CANCELLED), first)
+    assert stage.columns == "CANCELLED NONE REFUNDED"
+    stage.audit()
+
+
 def test_a_no_after_a_yes_is_for_a_person() -> None:
     stage = Stage("zto", terms_of(promise_on=Promise.REPLY))
     stage.create()

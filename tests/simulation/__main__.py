@@ -3,6 +3,7 @@
 import json
 import sys
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -16,7 +17,7 @@ from rich.table import Table
 
 from tests.simulation import coverage
 from tests.simulation.seeds import FOUND
-from tests.simulation.world import Result, play
+from tests.simulation.world import VIOLATIONS_MAX, Result, play
 
 ENOUGH = 100  # times that a fault or an edge should have been met
 SHOWN_MAX = 40
@@ -68,6 +69,7 @@ def command(
     start: Annotated[int, typer.Option(help="The first seed.")] = 1,
     state: Annotated[Path | None, typer.Option(help="Add to this file, and go on from it.")] = None,
     jobs: Annotated[int, typer.Option(help="Seeds at one time.", min=1)] = 1,
+    until_found: Annotated[bool, typer.Option("--until-found", help="Stop at the first.")] = False,
     found: Annotated[
         bool, typer.Option("--found", help="The seeds that once found a bug.")
     ] = False,
@@ -80,21 +82,29 @@ def command(
         plan = [(each.seed, each.size) for each in FOUND]
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with (
-        Progress(*columns, TimeElapsedColumn(), console=console) as progress,
-        ProcessPoolExecutor(
-            jobs, mp_context=get_context("spawn"), max_tasks_per_child=PER_CHILD
-        ) as pool,
-    ):
+    with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
         bar = progress.add_task("seeds", total=len(plan))
-        for done in as_completed([pool.submit(play, *each) for each in plan]):
-            result = done.result()
+        most = 1 if until_found else VIOLATIONS_MAX
+        for result in results(plan, jobs, most):
             kept.add(result)
             if state:
                 kept.write(state)
             wrong = f", {len(kept.violations)} violations" if kept.violations else ""
             progress.update(bar, advance=1, description=f"seeds, {kept.kills} kills{wrong}")
+            if until_found and kept.violations:
+                break
     raise typer.Exit(report(kept, as_json))
+
+
+def results(plan: Sequence[tuple[int, int]], jobs: int, most: int) -> Iterator[Result]:
+    """As they come: one after the other here, or several at a time in processes of their own."""
+    if jobs == 1:
+        yield from (play(*each, most) for each in plan)
+        return
+    context = get_context("spawn")
+    with ProcessPoolExecutor(jobs, context, max_tasks_per_child=PER_CHILD) as pool:
+        for done in as_completed([pool.submit(play, *each, most) for each in plan]):
+            yield done.result()
 
 
 def report(kept: State, as_json: bool) -> int:

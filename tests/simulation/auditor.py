@@ -108,6 +108,7 @@ class Auditor:
     filings: dict[str, tuple["Life", int]] = field(default_factory=dict)  # claim -> whose, loss
     grants: dict[tuple[str, str], int] = field(default_factory=dict)  # decision -> granted
     awards: dict[str, int] = field(default_factory=dict)  # award -> amount, as told
+    readings: dict[tuple[str, str], list[tuple[int, int]]] = field(default_factory=dict)
     _db: sqlite3.Connection | None = None
 
     def wrong(self, rule: str, what: str) -> None:
@@ -147,6 +148,11 @@ class Auditor:
             if asked.account.carrier == "zto" and asked.reference != found[0][0]:
                 self.wrong("inv.C5", f"{asked.waybill}: sent as {asked.reference}")
 
+    def read(self, asked: Asked, asked_ms: int) -> None:
+        """A reading came back; business time may have leapt while it was under way."""
+        told = self.readings.setdefault((asked.account.carrier, asked.waybill), [])
+        told.append((asked_ms, self.world.now))
+
     # -- what clients are told ------------------------------------------------------------
 
     def refused(self, name: str, refused: Refused) -> None:
@@ -162,6 +168,8 @@ class Auditor:
         status = STATUSES[quote.status]
         marks = life.record.course()
         times = [since - FRESH_MS, self.world.now]
+        told = self.readings.get((life.channel, life.waybill), [])
+        times += [asked for asked, came in told[-2:] if came >= times[0] and asked < times[0]]
         times += [m.at_ms for m in marks if times[0] <= m.at_ms <= times[1]]
         if status not in {carrier.status(marks, at) for at in times}:
             self.wrong("gt.price", f"{life.waybill}: quoted as {status}")
@@ -185,6 +193,8 @@ class Auditor:
         told = (fen(shown.fee), shown.waybill, shown.merchant_id, shown.quote_id, shown.request_id)
         if told != (fee, life.waybill, life.merchant, quote.id, request):
             self.wrong("inv.I3", f"{request} is answered with {told}, the quote said {fee}")
+        if millis(shown.created_at) >= millis(quote.expires_at):
+            self.wrong("inv.I6", f"{request}: created after its quote had expired")
         self.models.setdefault(shown.id, Model(life, request, fee))
         self._advised(shown, answer.refund_advice)
 

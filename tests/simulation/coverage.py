@@ -8,8 +8,12 @@ from gateway.domain.interception import edges
 from tests.simulation.faults import CLIENT, DOOR, PROCESS, PUSH, ROUND, WIRE
 from tests.simulation.world import CRASHES
 
-NOT_HERE = {  # edges that nothing in this world leads to, and why
+PAUSED = "a reply kept from before the bound: it takes a second process on one store"
+NOT_HERE = {  # edges that nothing in this world leads to, and why; the suites of the domain do
     "movement NONE > NOT_SHIPPED": "an order cancelled before pick-up: no carrier here scans it",
+    "movement LOST > NONE": "lost before it was turned round: here the way back loses parcels",
+    "decision QUEUED > PROCESSING": PAUSED,
+    "decision QUEUED > ACCEPTED": PAUSED,
 }
 
 

@@ -18,6 +18,7 @@ class WireFault:
     executes: bool | None = True  # None: the seed says
     answers: bool = True
     late: bool = False  # the request arrives after we have given up
+    overdue: bool = False  # and even after the carrier's own bound
     operations: frozenset[str] = frozenset()  # empty: all
 
 
@@ -28,6 +29,7 @@ WIRE: Mapping[str, WireFault] = {
     "timeout_before": WireFault(6, arrives=False, answers=False),
     "timeout_after": WireFault(8, answers=False),
     "late_arrival": WireFault(5, answers=False, late=True),
+    "beyond_bound": WireFault(1, answers=False, late=True, overdue=True, operations=INTERCEPTS),
     "slow": WireFault(8),
     "reset_before": WireFault(4, executes=False, answers=False),
     "reset_after": WireFault(6, answers=False),
@@ -60,6 +62,7 @@ DOOR: Mapping[str, int] = {  # what befalls a push between the carrier and our d
     "push_reply_lost": 30_000,
     "push_tampered": 30_000,
     "push_astray": 20_000,  # to the address of another account
+    "push_lie": 20_000,  # behind an unsigned one: somebody else who has come to know the address
 }
 PROCESS: Mapping[str, int] = {  # what befalls the gateway, in a million of the points it passes
     "store_refuses": 1_500,
@@ -67,11 +70,12 @@ PROCESS: Mapping[str, int] = {  # what befalls the gateway, in a million of the 
 }
 ROUND: Mapping[str, int] = {  # and in a million rounds
     "killed": 60_000,
-    "crash_armed": 250_000,
+    "crash_armed": 350_000,
     "stopped": 30_000,
     "paused": 60_000,
     "outage": 80_000,
     "silence": 50_000,
+    "deaf": 60_000,
     "clock_forward": 30_000,
     "clock_back": 20_000,
     "business_leap": 60_000,

@@ -21,14 +21,17 @@ if TYPE_CHECKING:
 
 UNSETTLED = """
 SELECT id, decision || ' ' || movement || ' ' || money || ' ' || cancel FROM interception
-WHERE decision IN ('QUEUED', 'SENDING', 'PROCESSING', 'UNKNOWN') OR money = 'HELD'
+WHERE (decision IN ('QUEUED', 'SENDING', 'PROCESSING', 'UNKNOWN') OR money = 'HELD'
     OR (decision IN ('ACCEPTED', 'LATE_ACCEPTED') AND movement IN ('NONE', 'RETURNING'))
-    OR cancel IN ('ASKED', 'SENT')
+    OR cancel IN ('ASKED', 'SENT'))
+AND NOT EXISTS (SELECT 1 FROM exception x WHERE x.subject = interception.id
+    AND x.kind = 'GIVEN_UP' AND x.closed_at IS NULL)
 UNION ALL SELECT id, 'push ' || status FROM inbox WHERE status = 'new'
 UNION ALL SELECT id, 'claim ' || state FROM claim
     WHERE state IN ('FILED', 'UNDER_REVIEW') AND desk = 'carrier'
 UNION ALL SELECT id, 'leased' FROM job WHERE state = 'leased'
 """
+CRASHES = 5
 HELD_ROWS = """
 SELECT id, decision, movement, failure, money, cancel, reason, fee_minor, merchant, channel, waybill
 FROM interception ORDER BY created_at, id
@@ -112,10 +115,12 @@ def decided(world: "World", found: list[Kept]) -> Wrong:
         if accepted and not promised:
             withdrawn = one.decision == "CANCELLED" and entry and entry.cancelled_ms is not None
             delivered = one.reason == "DELIVERED" and truth.delivered_ms is not None
-            if not (withdrawn or delivered):
+            unheard = one.waybill in world.broken and one.channel == "zto"
+            if not (withdrawn or delivered or unheard):
                 yield "inv.C2", f"{one.id} is {one.decision} {one.reason}, the carrier accepted"
         late = entry is not None and entry.refused_ms is not None
-        if one.decision == "LATE_ACCEPTED" and not (late or world.jumped):
+        believed = world.jumped or one.waybill in world.broken
+        if one.decision == "LATE_ACCEPTED" and not (late or believed):
             yield "inv.C3", f"{one.id} was given up, and the carrier had never refused it"
 
 
@@ -148,7 +153,7 @@ def _fees(world: "World", one: Kept) -> Iterator[str]:
         if not world.auditor.rows(REFUSALS, id=one.id):
             yield refunded if delivered else "CAPTURED"  # the refusal never reached us
         return
-    if one.decision == "LATE_ACCEPTED" and world.jumped:
+    if one.waybill in world.broken or (one.decision == "LATE_ACCEPTED" and world.jumped):
         yield "RELEASED"
     if delivered:
         yield refunded
@@ -344,7 +349,8 @@ def exceptions(world: "World", found: list[Kept]) -> Wrong:
     told: defaultdict[str, set[str]] = defaultdict(set)
     for kind, subject, detail in world.auditor.rows("SELECT kind, subject, detail FROM exception"):
         told[subject].add(kind)
-        given_up = kind == "GIVEN_UP" and subject in held
+        broken = world.kills + world.stalls >= CRASHES  # of one job in a row: a person looks
+        given_up = kind == "GIVEN_UP" and subject in held and not broken
         if given_up or kind in ("QUARANTINED", "ACCOUNT_REJECTED"):
             yield "gt.exceptions", f"{kind} of {subject}: {detail}"
     for one in found:

@@ -14,12 +14,19 @@ from typing import Any
 Pace = Callable[[], tuple[float, float]]  # seconds before a piece of work, and before its result
 
 
+LOOKS_MAX = 1_000_000  # some ten times what a seed of two hundred takes
+
+
 class Killed(BaseException):
     """The process has gone. Nothing catches this."""
 
 
 class Stuck(Exception):
-    """Everything waits for what will never come."""
+    """Everything waits for what will never come, or runs round for ever."""
+
+
+class Over(Exception):
+    """Enough has been seen."""
 
 
 class Process:
@@ -45,9 +52,14 @@ class _Timeless(selectors.SelectSelector):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
+        self.over = False
+        self._looks = 0
 
     def select(self, timeout: float | None = None) -> list[Any]:
-        if timeout is None:
+        self._looks += 1
+        if self.over:
+            raise Over
+        if timeout is None or self._looks > LOOKS_MAX:
             raise Stuck
         self.now += timeout
         return []
@@ -65,6 +77,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._timeless.now
+
+    def end(self) -> None:
+        self._timeless.over = True
 
     def steady_ms(self) -> int:
         return int(self._timeless.now * 1000)

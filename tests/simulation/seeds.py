@@ -10,4 +10,7 @@ class Found:
     what: str
 
 
-FOUND: tuple[Found, ...] = ()
+FOUND: tuple[Found, ...] = (
+    Found(2, 50, "a cancel's late silence hid the acknowledgement of the next: the fee was kept"),
+    Found(8, 50, "a late acceptance was laid to an interception that had been refused by it"),
+)

@@ -4,7 +4,9 @@ A request, once it has left, goes on without the process that sent it.
 """
 
 import asyncio
+import json
 from dataclasses import dataclass, replace
+from datetime import datetime
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -14,7 +16,8 @@ from simulator.depot import Push as Message
 from simulator.dialect import Answer as Said
 from simulator.dialect import Asked, Inbound
 from simulator.dialects import DIALECTS
-from simulator.outcomes import Fault, FaultName, Params
+from simulator.dialects.sf import CHINA
+from simulator.outcomes import Fault, FaultName, Operation, Params
 from tests.simulation.faults import DOOR, WIRE, drawn, strikes
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 LATE_S = 4.0  # a request arrives at most so long after it was given up
+BEYOND_S = 40.0  # unless its carrier breaks its own bound
 HTML = b"<html><head><title>Bad Gateway</title></head><body>nginx</body></html>"
 PAGES: dict[str, tuple[int, bytes]] = {
     "http_500": (500, b'{"status":500,"error":"Internal Server Error"}'),
@@ -33,6 +37,12 @@ PAGES: dict[str, tuple[int, bytes]] = {
     "redirect_307": (307, b""),
     "busy_429": (429, b'{"message":"Too Many Requests"}'),
 }
+LIES = (
+    ("80", "已签收(收件人签收)"),
+    ("80", "已签收(寄件人签收)"),
+    ("648", "快件已退回"),
+    ("655", "快件遗失"),
+)
 SYSTEM = Fault(FaultName.BUSY_CODE, params=Params({"system": True}))
 BUSY = Fault(FaultName.BUSY_CODE)
 Outcome = Reply | Answer
@@ -48,6 +58,7 @@ class Wire:
     pushes_fail: bool = False
     down: str = ""  # a carrier that cannot be reached
     silent: str = ""  # one that takes requests and never answers
+    deaf: str = ""  # one that loses what it is asked to do, and tells all it knows
     busy: int = 0  # requests on their way
 
     # -- to the carrier -------------------------------------------------------------------
@@ -74,6 +85,8 @@ class Wire:
             return "connect_refused"
         if asked.account.carrier == self.silent:
             return self.chance.choice(("timeout_before", "timeout_after"))
+        if asked.account.carrier == self.deaf and asked.operation is Operation.INTERCEPT:
+            return "timeout_before"
         if not strikes(self.chance, self.share):
             return ""
         return drawn(self.chance, asked.operation)
@@ -90,10 +103,14 @@ class Wire:
             out_s = chance.uniform(0.001, 0.02)
             if fault.late:
                 out_s = endpoint.timeout_s + chance.uniform(0.05, LATE_S)
+                out_s += BEYOND_S if fault.overdue else 0
             elif name == "connect_timeout":
                 out_s = endpoint.connect_s
             await asyncio.sleep(out_s)
             outcome: Outcome | None = NOT_SENT
+            asked_ms = world.now
+            if fault.overdue:
+                world.broken.add(asked.waybill)
             if fault.arrives:
                 outcome = await self._arrive(asked, name)
                 back_s = chance.uniform(0.001, 0.05)
@@ -108,6 +125,8 @@ class Wire:
                 outcome = None
             if outcome is not None and not answered.done():
                 answered.set_result(outcome)
+                if asked.operation is Operation.TRACK:
+                    world.auditor.read(asked, asked_ms)
         finally:
             self.busy -= 1
 
@@ -159,6 +178,8 @@ class Wire:
             return None
         if fault in ("push_tampered", "push_astray"):
             await self._forge(message, fault)
+        if fault == "push_lie" and message.account.carrier == "sf":
+            await self._lie(message)
         answer = await self._knock(message.url, message.content_type, message.body)
         world.note("push", message.account.carrier, *message.ids, answer and answer[0])
         return None if fault == "push_reply_lost" else answer
@@ -177,6 +198,15 @@ class Wire:
         answer = await self._knock(url, message.content_type, body)
         if answer is not None and answer[0] == 200:
             self.world.wrong("inv.K4", f"a push that was {fault} got {answer[0]}")
+
+    async def _lie(self, message: Message) -> None:
+        """Unsigned, to the right address, and untrue: it may be kept, and must move nothing."""
+        told = json.loads(message.body)["Body"]["WaybillRoute"][0]
+        code, remark = self.chance.choice(LIES)
+        at = f"{datetime.fromtimestamp(self.world.now // 1000, CHINA):%Y-%m-%d %H:%M:%S}"
+        lie = told | {"id": "", "opCode": code, "remark": remark, "acceptTime": at}
+        body = json.dumps({"Body": {"WaybillRoute": [lie]}}, ensure_ascii=False).encode()
+        await self._knock(message.url, message.content_type, body)
 
     async def _knock(self, url: str, kind: str, body: bytes) -> tuple[int, bytes] | None:
         gateway = self.world.gateway

@@ -33,8 +33,9 @@ from tests.simulation.auditor import Auditor
 from tests.simulation.crowd import HOUR_MS, POOR, RECEIVER, RICH, SENDER, Crowd, Life
 from tests.simulation.faults import PROCESS, PUSH, ROUND, strikes
 from tests.simulation.gateway import Gateway, Outside
-from tests.simulation.loop import Killed, Stuck, VirtualLoop
+from tests.simulation.loop import Killed, Over, Stuck, VirtualLoop
 from tests.simulation.terms import (
+    BOUND_MS,
     KEYS,
     SECRETS,
     TOKENS,
@@ -54,6 +55,7 @@ TAIL = 9  # rounds after the last has begun
 SETTLE_MAX = 90  # looks after the faults have ended
 SETTLE_MS = 20 * 24 * HOUR_MS  # business time after the faults have ended
 VIOLATIONS_MAX = 20
+LEAPS = (MINUTE_MS, 10 * MINUTE_MS, HOUR_MS, 3 * HOUR_MS, 9 * HOUR_MS)
 CRASHES = ("before_commit", "after_commit", *CALL_POINTS)
 OUTCOMES = {
     Outcome.RETURNED: 30,
@@ -68,6 +70,8 @@ OUTCOMES = {
     Outcome.LOST_THEN_FOUND: 8,
     Outcome.DAMAGED_AFTER_RETURN: 4,
     Outcome.LATE_ACCEPT: 6,
+    Outcome.TURNED_THEN_DELIVERED: 3,
+    Outcome.LOST_THEN_DELIVERED: 4,
 }
 STANDS = {
     Status.NOT_PICKED_UP: 2,
@@ -96,12 +100,14 @@ class World:
     size: int
     directory: Path
     happy: bool = False  # without a single fault
+    most: int = VIOLATIONS_MAX  # after so many no more is to be learnt
     now: int = BUSINESS_START
     jump_ms: int = 0  # what the wall's clock is off by
     violations: list[tuple[str, str]] = field(default_factory=list)
     met_: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
     kills: int = 0
+    stalls: int = 0
     jumped: bool = False  # forward: whoever started after it believed it
     gateway: Gateway | None = None
     loop: VirtualLoop = field(init=False)
@@ -114,6 +120,7 @@ class World:
     wire: Wire = field(init=False)
     auditor: Auditor = field(init=False)
     crowd: Crowd = field(init=False)
+    broken: set[str] = field(default_factory=set)  # whose carrier broke its own bound
     _pace: Random = field(init=False)
     _fatal: int = 0  # fail points until the next crash; 0 never
     _fatal_kind: str = ""  # only these count; "" all
@@ -194,8 +201,9 @@ class World:
 
     def wrong(self, rule: str, what: str) -> None:
         self.note("wrong", rule, what)
-        if len(self.violations) < VIOLATIONS_MAX:
-            self.violations.append((rule, what))
+        self.violations.append((rule, what))
+        if len(self.violations) >= self.most:
+            self.loop.end()
 
     def note(self, *what: object) -> None:
         self.notes.append(f"{self.loop.time():.6f} {self.now} {' '.join(map(str, what))}")
@@ -323,12 +331,15 @@ class World:
     async def _round(self) -> None:
         chance, wire = self.chance, self.wire
         wire.down = wire.silent = ""
+        wire.deaf = wire.deaf if chance.random() < 0.6 else ""
         wire.share = chance.choice((0, 100_000, 250_000, 500_000)) if self._chaos else 0
         wire.pushes_fail = self._chaos
         if self._chaos:
             await self._misfortune()
-        for _ in range(chance.randrange(1, 4)):
+        for _ in range(8 if wire.deaf else chance.randrange(1, 4)):
             await asyncio.sleep(chance.choice((0.02, 0.1, 0.4, 2.5)))
+            if wire.deaf and chance.random() < 0.2:
+                self._stall(BOUND_MS / 1000)
             self.advance(chance.choice((500, 1_500, 6_000, 30_000, 120_000)))
         if self.gateway is None:
             await self.start()
@@ -336,7 +347,7 @@ class World:
             await self.rest(30.0)
         if chance.random() < 0.2:
             await self.crowd.look()
-        self.advance(chance.choice((MINUTE_MS, 10 * MINUTE_MS, HOUR_MS, 3 * HOUR_MS, 9 * HOUR_MS)))
+        self.advance(MINUTE_MS if wire.deaf else chance.choice(LEAPS))
         if chance.random() < 0.15:
             await self.audit()
 
@@ -351,15 +362,17 @@ class World:
                     self.loop.call_later(chance.uniform(0.0, 3.0), self._kill, self.gateway)
                 case "crash_armed":
                     self._fatal_kind = chance.choice(("", *CRASHES))
-                    self._fatal = chance.randrange(1, 5 if self._fatal_kind else 40)
+                    self._fatal = chance.randrange(1, 4 if self._fatal_kind else 40)
                 case "stopped":
                     await self._restart()
                 case "paused":
-                    self.loop.call_later(chance.uniform(0, 2), self.loop.stall, self._span())
+                    self.loop.call_later(chance.uniform(0, 2), self._stall, self._span())
                 case "outage":
                     self.wire.down = chance.choice(("sf", "zto"))
                 case "silence":
                     self.wire.silent = chance.choice(("sf", "zto"))
+                case "deaf":
+                    self.wire.deaf = chance.choice(("sf", "zto", "zto"))
                 case "clock_forward":
                     self._jump(HOUR_MS)
                 case "clock_back":
@@ -369,6 +382,10 @@ class World:
 
     def _span(self) -> float:
         return self.chance.uniform(5.0, 60.0)
+
+    def _stall(self, seconds: float) -> None:
+        self.stalls += 1
+        self.loop.stall(seconds)
 
     def _jump(self, ms: int) -> None:
         self.jump_ms += ms
@@ -405,11 +422,11 @@ class World:
         self.crowd.calm = True
         self._fatal, self._refusing_until = 0, 0.0
         self.wire.share, self.wire.pushes_fail = 0, False
-        self.wire.down = self.wire.silent = ""
+        self.wire.down = self.wire.silent = self.wire.deaf = ""
         if self.met_[
             "round.clock_back"
         ]:  # until times that were written before the clock was set are past
-            self.loop.stall(HOUR_MS / 1000)
+            self.loop.stall(HOUR_MS / 1000 * self.met_["round.clock_back"])
         await self.start()
         began, machine_s = self.now, self.loop.time()
         for look in range(SETTLE_MAX):
@@ -496,16 +513,15 @@ CONTACT = ("name", "phone", "province", "city", "district", "street")
 CLAIMS = {"LOST": "LOST", "RETURN_FAILED": "RETURN_FAILED", "RETURNED": "DAMAGED"}
 
 
-def play(seed: int, size: int) -> Result:
+def play(seed: int, size: int, most: int = VIOLATIONS_MAX) -> Result:
     """A seed in a directory that is gone afterwards."""
     memory = MEMORY if MEMORY.is_dir() else None
     with tempfile.TemporaryDirectory(prefix="turnback-seed-", dir=memory) as made:
-        return simulate(seed, size, Path(made))
+        return simulate(World(seed, size, Path(made), most=most))
 
 
-def simulate(seed: int, size: int, directory: Path, *, happy: bool = False) -> Result:
-    """The whole of a seed, in a new directory."""
-    world = World(seed, size, directory, happy)
+def simulate(world: World) -> Result:
+    """The whole of a seed."""
     structlog.configure(
         processors=[_listener(world)],
         wrapper_class=structlog.make_filtering_bound_logger(40),
@@ -516,14 +532,17 @@ def simulate(seed: int, size: int, directory: Path, *, happy: bool = False) -> R
     gc.disable()  # nothing is finalised at a time that the seed does not choose
     try:
         world.loop.run_until_complete(world.run())
+    except Over:
+        pass
     except Stuck:
         world.wrong("inv.L1", "everything waits for what never comes")
+    except Exception as error:  # what broke the simulation itself is told with its seed
+        world.wrong("simulation", f"{type(error).__name__}: {error}")
     try:
         return _result(world)
     finally:
         world.auditor.close()
         world.loop.close()
-        del world
         if collecting:
             gc.enable()
         with warnings.catch_warnings():

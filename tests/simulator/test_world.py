@@ -1,7 +1,7 @@
 """The world keeps its promises for every outcome and every moment."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from simulator import decisions, world
@@ -41,8 +41,17 @@ def test_one_parcel_has_one_end(outcome: Outcome, now_ms: int, at_once: bool) ->
     accepted = [e for e in journal if e.accepted_ms is not None and not e.by_other]
     assert all(entry.effects == 1 for entry in accepted)
     if Event.RETURN_SIGNED in ends or Event.LOST in events(marks):
-        assert Event.SIGNED not in ends
+        assert Event.SIGNED not in ends or outcome is Outcome.LOST_THEN_DELIVERED
         assert any(e.accepted_ms is not None or e.addressee_refused_ms for e in journal)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.TURNED_THEN_DELIVERED, Outcome.LOST_THEN_DELIVERED])
+def test_a_parcel_that_was_turned_round_may_be_delivered_after_all(outcome: Outcome) -> None:
+    journal = decisions.decide(PARCEL, (), asked(20 * HOUR_MS, True), outcome, Params())
+    told = events(world.course(PARCEL, journal))
+    assert told.index(Event.RETURN_STARTED) < told.index(Event.SIGNED)
+    assert (Event.FOUND in told) == (outcome is Outcome.LOST_THEN_DELIVERED)
+    assert Event.RETURN_SIGNED not in told
 
 
 def events(marks: list[world.Mark]) -> list[Event]:
@@ -50,6 +59,7 @@ def events(marks: list[world.Mark]) -> list[Event]:
 
 
 @given(outcome=outcomes, now_ms=moments, later_ms=moments, at_once=st.booleans())
+@example(Outcome.INTERCEPTED_BY_OTHER, 30_150_000, 0, False)  # at the moment of a scan
 def test_nothing_that_was_shown_is_taken_back(
     outcome: Outcome, now_ms: int, later_ms: int, at_once: bool
 ) -> None:

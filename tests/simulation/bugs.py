@@ -1,0 +1,530 @@
+"""Bugs that are planted on purpose: what is broken, and the lines that break it.
+
+Each must be found, by the simulation or by a suite. A snippet that no longer stands in its file, or
+stands there twice, fails a test: the table follows the code.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    path: str  # below the root
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bug:
+    name: str
+    what: str
+    edits: tuple[Edit, ...]
+    suite: str  # who finds it where the simulation does not
+
+
+LIFECYCLE = "gateway/domain/lifecycle.py"
+REPLY = "gateway/domain/reply.py"
+READING = "gateway/domain/reading.py"
+TABLES = "gateway/domain/interception.py"
+CLAIM = "gateway/domain/claim.py"
+CREATE = "gateway/domain/create.py"
+DUE = "gateway/domain/due.py"
+LEASING = "gateway/domain/leasing.py"
+LEDGER = "gateway/domain/ledger.py"
+PORT = "gateway/domain/carrier.py"
+PARCEL = "gateway/domain/parcel.py"
+PUSHES = "gateway/pushes.py"
+WORKER = "gateway/worker.py"
+DOMAIN = "tests/domain"
+STORE = "gateway/store/sqlite.py"
+
+
+def bug(name: str, what: str, path: str, old: str, new: str, suite: str = DOMAIN) -> Bug:
+    return Bug(name, what, (Edit(path, old, new),), suite)
+
+
+BUGS: tuple[Bug, ...] = (
+    # -- money ------------------------------------------------------------------------------
+    bug(
+        "capture_twice",
+        "a fee is captured twice",
+        LIFECYCLE,
+        "    post(book, move_, env.new_id(), env.now)\n",
+        "    post(book, move_, env.new_id(), env.now)\n"
+        "    if kind is TransferKind.CAPTURE:\n"
+        "        again = Move(kind=kind, amount=1, currency=ic.currency, merchant=ic.merchant,\n"
+        "            channel=ic.channel, interception=ic.id, dedup=f'x:{ic.id}', actor=actor,\n"
+        "            cause=cause)\n"
+        "        post(book, again, env.new_id(), env.now)\n",
+    ),
+    bug(
+        "refund_on_time_out",
+        "an answer that was lost is a refusal, and the fee goes back",
+        REPLY,
+        "        case _:\n            return E.LOSE, reason\n",
+        "        case _:\n            return E.REFUSE, reason\n",
+    ),
+    bug(
+        "late_charges",
+        "a late acceptance captures what was released",
+        TABLES,
+        "(D.REFUSED, E.LATE): (D.LATE_ACCEPTED, ()),",
+        "(D.REFUSED, E.LATE): (D.LATE_ACCEPTED, (F.CAPTURE,)),",
+    ),
+    bug(
+        "hold_unchecked",
+        "a hold is not checked against the balance",
+        CREATE,
+        "    if quote.fee_minor > available(book, quote.merchant, quote.currency):\n",
+        "    if quote.fee_minor > 10**12:\n",
+    ),
+    bug(
+        "cancel_releases",
+        "a cancel releases a fee that was captured",
+        TABLES,
+        "(D.ACCEPTED, E.CANCEL_ACK): (D.CANCELLED, (F.REFUND,)),",
+        "(D.ACCEPTED, E.CANCEL_ACK): (D.CANCELLED, (F.RELEASE,)),",
+    ),
+    bug(
+        "cancel_keeps",
+        "a withdrawn interception keeps its fee, whatever the contract says",
+        TABLES,
+        "(D.ACCEPTED, E.CANCEL_ACK): (D.CANCELLED, (F.REFUND,)),",
+        "(D.ACCEPTED, E.CANCEL_ACK): (D.CANCELLED, ()),",
+    ),
+    bug(
+        "float_fee",
+        "a fee passes through a float",
+        "gateway/domain/eligibility.py",
+        "    return case.contract.fees.get(case.status)\n",
+        "    fee = case.contract.fees.get(case.status)\n"
+        "    return None if fee is None else int(fee / 100 * 1.1 / 1.1 * 100)\n",
+    ),
+    bug(
+        "price_moves",
+        "the fee that is held is not the one that was quoted",
+        CREATE,
+        "        fee_minor=quote.fee_minor,\n",
+        "        fee_minor=quote.fee_minor and quote.fee_minor + 1,\n",
+    ),
+    bug(
+        "wrong_account",
+        "a released fee goes to the carrier",
+        LEDGER,
+        "    K.RELEASE: (A.HELD, A.AVAILABLE),\n",
+        "    K.RELEASE: (A.HELD, A.FEES_PAYABLE),\n",
+    ),
+    bug(
+        "half_entry",
+        "a transfer changes one of its two cached balances",
+        LEDGER,
+        "    for account, change in ((source, -move.amount), (target, move.amount)):\n",
+        "    for account, change in ((target, move.amount),):\n",
+    ),
+    bug(
+        "broken_promise_kept",
+        "a parcel delivered against the promise keeps its fee",
+        READING,
+        "        if refund and ic.money is Money.CAPTURED:\n",
+        "        if refund and failure == 'CARRIER' and ic.money is Money.CAPTURED:\n",
+    ),
+    bug(
+        "top_up_again",
+        "a top-up that is repeated is refused instead of answered",
+        "gateway/domain/merchant.py",
+        '        again = repeated(book.get(Request, key), "TopUp", mark)\n',
+        '        again = repeated(None, "TopUp", mark)\n',
+    ),
+    # -- decisions --------------------------------------------------------------------------
+    bug(
+        "blind_resend",
+        "a request is sent again to a carrier that recognises no repeats",
+        REPLY,
+        "    return adapter.dedup.value is Dedup.REFERENCE and env.now < ic.send_deadline\n",
+        "    return adapter is not None and env.now < ic.send_deadline\n",
+    ),
+    bug(
+        "absent_too_early",
+        "a query's `none` is believed before the in-flight bound",
+        READING,
+        "    if live or asked_ms < last + terms.in_flight_bound_ms(ic.channel):\n",
+        "    if live:\n",
+    ),
+    bug(
+        "no_such_order",
+        "a cancel's `no such order` releases the fee",
+        REPLY,
+        "        case V.CANCELLED if ic.movement is Movement.NONE:\n",
+        "        case V.CANCELLED | V.ABSENT if ic.movement is Movement.NONE:\n",
+    ),
+    bug(
+        "lost_is_not_sent",
+        "a lost answer is taken for a request that never left",
+        REPLY,
+        "        case _:\n            return E.LOSE, reason\n",
+        "        case _:\n            return E.NOT_SENT, reason\n",
+    ),
+    Bug(
+        "stale_cancel",
+        "a cancel that was given up hides what the carrier says of the next one",
+        (
+            Edit(
+                REPLY,
+                "ic.cancel not in (Cancel.ASKED, Cancel.SENT):\n",
+                "ic.cancel is not Cancel.SENT:\n",
+            ),
+            Edit(
+                REPLY,
+                "        case _ if not live or ic.cancel is not Cancel.SENT:\n",
+                "        case _ if ic.cancel is not Cancel.SENT:\n",
+            ),
+        ),
+        DOMAIN,
+    ),
+    bug(
+        "crash_is_not_sent",
+        "an attempt that a crash left open is taken for one that never left",
+        DUE,
+        'ic = move(book, ic, Event.LOSE, env, terms, cause="LEASE_ENDED")',
+        'ic = move(book, ic, Event.NOT_SENT, env, terms, cause="LEASE_ENDED")',
+    ),
+    bug(
+        "timer_decides",
+        "the send deadline ends what the carrier may have",
+        DUE,
+        "        or ic.decision is not Decision.QUEUED\n",
+        "        or ic.decision not in (Decision.QUEUED, Decision.UNKNOWN)\n",
+    ),
+    bug(
+        "receipt_is_promise",
+        "a receipt is taken for an acceptance",
+        REPLY,
+        '            return (E.ACCEPT if override and not answer.assumed else E.RECEIPT), ""\n',
+        '            return (E.ACCEPT if terms or override else E.RECEIPT), ""\n',
+    ),
+    bug(
+        "unreadable_is_yes",
+        "an answer that cannot be read is an acceptance",
+        PORT,
+        "    except BROKEN:\n        return UNREADABLE\n",
+        "    except BROKEN:\n        return Answer(Verdict.ACCEPTED)\n",
+    ),
+    bug(
+        "unreadable_is_no",
+        "an answer that cannot be read is a refusal",
+        PORT,
+        "    except BROKEN:\n        return UNREADABLE\n",
+        "    except BROKEN:\n        return Answer(Verdict.REFUSED)\n",
+    ),
+    bug(
+        "server_error_is_no",
+        "a carrier's 5xx is a refusal",
+        PORT,
+        '        return Answer(Verdict.UNKNOWN, Reason.NO_ANSWER, code=f"http {reply.status}")\n',
+        '        return Answer(Verdict.REFUSED, Reason.CARRIER_SYSTEM, code=f"{reply.status}")\n',
+    ),
+    bug(
+        "wrong_waybill",
+        "an answer about another parcel counts",
+        PORT,
+        "    if waybills and not spoken_of <= set(waybills):\n",
+        "    if waybills and len(spoken_of) > 9:\n",
+    ),
+    bug(
+        "anothers_return",
+        "a return for another cause is taken for ours",
+        READING,
+        "    if here.cause not in (Cause.INTERCEPTION, Cause.UNSTATED):\n        return False\n",
+        "",
+    ),
+    bug(
+        "return_before_us",
+        "a return that began before our request is taken for ours",
+        READING,
+        "    return here.returning_at >= ic.sent_at - CLOCK_SLACK_MS\n",
+        "    return here.returning_at > 0\n",
+    ),
+    bug(
+        "anothers_query",
+        "a query's yes counts although ours may not be the one",
+        READING,
+        "    known = ic.decision is D.PROCESSING  # the carrier has confirmed that it has ours\n",
+        "    known = True\n",
+    ),
+    bug(
+        "delivered_is_back",
+        "a parcel that the buyer signed for is back at its sender",
+        PARCEL,
+        "    if not on_return or other_number or scan.signer is Signer.ADDRESSEE:\n",
+        "    if other_number and scan.signer is Signer.ADDRESSEE:\n",
+    ),
+    bug(
+        "untrusted_scans",
+        "scans of unsigned pushes move an interception",
+        PARCEL,
+        "    trusted = [scan for scan in scans if scan.tier == Tier.T1]\n",
+        "    trusted = list(scans)\n",
+    ),
+    bug(
+        "two_open",
+        "a parcel is intercepted while an interception of it is open",
+        "gateway/domain/eligibility.py",
+        "        if interception.open:\n",
+        "        if interception.open and not interception.sent_at:\n",
+    ),
+    bug(
+        "quote_expired",
+        "a quote is good for ever",
+        CREATE,
+        "    if env.now >= quote.expires_at:\n",
+        "    if env.now >= 2 * quote.expires_at:\n",
+    ),
+    bug(
+        "stale_price",
+        "a status of any age is good enough to price from",
+        "gateway/domain/quote.py",
+        "    fresh = parcel.read_at and now - parcel.read_at < terms.policy.status_fresh_ms\n",
+        "    fresh = parcel.read_at and now >= parcel.read_at\n",
+    ),
+    bug(
+        "late_untold",
+        "nobody is told of a late acceptance",
+        REPLY,
+        "    open_exception(book, ExceptionKind.LATE_ACCEPTANCE, ic.id",
+        "    env.new_id() or open_exception(book, ExceptionKind.LATE_ACCEPTANCE, ic.id",
+    ),
+    bug(
+        "refund_advised",
+        "the buyer's refund is advised before anything is decided",
+        CREATE,
+        '    return "SAFE_TO_REFUND" if promise is Promise.PAYMENT else "WAIT"\n',
+        '    return "SAFE_TO_REFUND" if promise else "WAIT"\n',
+    ),
+    bug(
+        "late_misattributed",
+        "a late acceptance is laid to one that was refused because of it",
+        READING,
+        "            ic.sent_at > 0 and ic.reason not in OTHER_CAUSES,\n",
+        "",
+    ),
+    # -- idempotency and the log ------------------------------------------------------------
+    bug(
+        "replay_forgotten",
+        "a Create that is repeated is not recognised",
+        CREATE,
+        '    again = repeated(book.get(Request, key), "Create", mark)\n',
+        '    again = repeated(None, "Create", mark)\n',
+    ),
+    bug(
+        "other_body",
+        "a request id is good for another body too",
+        "gateway/domain/command.py",
+        "    if found.method != method or found.fingerprint != fingerprint:\n",
+        "    if found.method != method:\n",
+    ),
+    bug(
+        "event_gap",
+        "events are numbered with gaps",
+        LIFECYCLE,
+        "    seq = interception.version + 1\n",
+        "    seq = interception.version + (1 if interception.version != 2 else 2)\n",
+    ),
+    bug(
+        "stream_stops",
+        "the stream of events counts a commit for an event",
+        STORE,
+        "                self._position += len(fresh)\n",
+        "                self._position += 1\n",
+    ),
+    bug(
+        "reference_changes",
+        "every attempt has a request number of its own",
+        LIFECYCLE,
+        "        key=interception.id,\n        waybill=interception.waybill,\n",
+        '        key=f"{interception.id}{interception.version}",\n'
+        "        waybill=interception.waybill,\n",
+    ),
+    # -- jobs, leases, crashes --------------------------------------------------------------
+    bug(
+        "stale_lease",
+        "whoever has lost a lease still ends its job",
+        REPLY,
+        "    fenced = job.gen == command.gen and job.state is JobState.LEASED\n",
+        "    fenced = job.gen >= command.gen\n",
+    ),
+    bug(
+        "lease_unchecked",
+        "a lease is not looked at before the socket opens",
+        WORKER,
+        "        answer = NOT_SENT\n        if not self._late(work):\n",
+        "        answer = NOT_SENT\n        if work.lease_until:\n",
+    ),
+    bug(
+        "attempt_unwritten",
+        "a request leaves before its attempt is written",
+        LEASING,
+        "    attempt = book.put(attempted(ic, AttemptKind.POST, job, env))\n",
+        "    attempt = attempted(ic, AttemptKind.POST, job, env)\n",
+    ),
+    bug(
+        "business_lease",
+        "leases are counted in business time",
+        LEASING,
+        "            lease_until=env.machine_ms + LEASE_MS,\n",
+        "            lease_until=env.now + LEASE_MS,\n",
+    ),
+    bug(
+        "walls_clock",
+        "leases and rates are counted on the wall's clock, which may be set",
+        "gateway/clock.py",
+        "        return self._began_ms + self.steady_ms()\n",
+        "        return self.wall_ms()\n",
+        "tests/test_clock.py",
+    ),
+    bug(
+        "same_generation",
+        "a job that is leased again keeps its generation",
+        LEASING,
+        "            gen=job.gen + 1,\n",
+        "            gen=max(1, job.gen),\n",
+    ),
+    bug(
+        "job_dropped",
+        "the job of a process that died is done",
+        DUE,
+        "    waiting = replace(job, state=JobState.WAIT, owner=",
+        "    waiting = replace(job, state=JobState.DONE, owner=",
+    ),
+    bug(
+        "answer_let_go",
+        "what the store refuses is taken for done",
+        STORE,
+        "            return [(False, Unavailable(type(error).__name__)) for _ in commands]\n",
+        "            return [(True, None) for _ in commands]\n",
+    ),
+    bug(
+        "half_batch",
+        "what a failed transaction has written stays",
+        STORE,
+        'db.execute("ROLLBACK")\n            raise\n',
+        'db.execute("COMMIT")\n            raise\n',
+    ),
+    # -- pushes -----------------------------------------------------------------------------
+    bug(
+        "acknowledged_first",
+        "a push is acknowledged before it is kept",
+        PUSHES,
+        "            fresh = await asyncio.shield(keep)\n",
+        "            fresh = not keep.done()\n            await asyncio.sleep(0)\n",
+    ),
+    bug(
+        "forged_taken",
+        "the signature of a push is not compared",
+        "adapters/zto.py",
+        '    return TIERS.get(fields["msg_type"]) if genuine and ours else None\n',
+        '    return TIERS.get(fields["msg_type"]) if genuine or ours else None\n',
+    ),
+    bug(
+        "address_open",
+        "the secret part of a push's address is not compared",
+        PUSHES,
+        "        if gate is None or gate.adapter.push is None or not _same(secret, gate.secret):\n",
+        "        if gate is None or gate.adapter.push is None:\n",
+    ),
+    bug(
+        "inbox_forgotten",
+        "a push that a crash left behind is never applied",
+        PUSHES,
+        '                rows = await self._store.rows(Inbox, "inbox_new", limit=SWEEP_LIMIT)\n',
+        '                rows = (await self._store.rows(Inbox, "inbox_new", limit=1))[:0]\n',
+    ),
+    # -- claims -----------------------------------------------------------------------------
+    bug(
+        "cap_per_claim",
+        "the cap is counted per claim, and not per parcel",
+        CLAIM,
+        "        cap=ic.cap_minor - sum(a.amount for a in awards),\n",
+        "        cap=ic.cap_minor - mine,\n",
+    ),
+    bug(
+        "value_unlimited",
+        "awards are not limited by the value of the line",
+        CLAIM,
+        "        value=line.value_minor - of_line,\n",
+        "        value=2 * line.value_minor - of_line,\n",
+    ),
+    bug(
+        "loss_again",
+        "every part of an award is measured against the whole loss",
+        CLAIM,
+        "        loss=claim.loss_minor - mine,\n",
+        "        loss=claim.loss_minor,\n",
+    ),
+    bug(
+        "granted_again",
+        "what was granted before is granted once more",
+        CLAIM,
+        "        granted=granted - mine,\n",
+        "        granted=granted,\n",
+    ),
+    Bug(
+        "found_and_paid",
+        "a loss is awarded after the parcel was found",
+        (
+            Edit(
+                CLAIM,
+                "    if claim.kind is ClaimKind.LOST and event_at(book, ic, claim.kind) is None:\n",
+                "    if claim.kind is ClaimKind.LOST and ic is None:\n",
+            ),
+            Edit(
+                CLAIM,
+                "        if claim.state in LIVE:\n            book.put(\n",
+                "        if claim.state in ():\n            book.put(\n",
+            ),
+        ),
+        DOMAIN,
+    ),
+    bug(
+        "two_officers",
+        "a decision that two officers give is paid twice",
+        CLAIM,
+        '    before = repeated(book.get(Request, command.decision), "Decision", said)\n',
+        '    before = repeated(None, "Decision", said)\n',
+    ),
+    bug(
+        "paid_twice",
+        "an award is settled twice",
+        "gateway/domain/payout.py",
+        "    if any(paid):\n",
+        "    if all(paid):\n",
+    ),
+    bug(
+        "same_person",
+        "whoever filed a claim decides it, however high it is",
+        CLAIM,
+        "    if high and command.actor == claim.filed_by:\n",
+        "    if high and command.actor != command.actor:\n",
+    ),
+    # -- what only the suites can see -------------------------------------------------------
+    bug(
+        "unlisted_unseen",
+        "an unlisted refusal is believed without a look",
+        REPLY,
+        "    if hold or adapter.track is not None or adapter.query is not None:\n",
+        "    if hold:\n",
+    ),
+    bug(
+        "asked_too_early",
+        "a query that was asked before the carrier had ours counts",
+        READING,
+        "    if command.asked is not None and command.asked_ms < _answered_ms(book, ic):\n",
+        "    if command.asked is not None and command.asked_ms < 0:\n",
+    ),
+    bug(
+        "scans_in_order",
+        "scans are folded in the order in which they came",
+        PARCEL,
+        "    trusted.sort(key=lambda scan: (scan.at, RANK[scan.milestone], scan.id))\n",
+        "    trusted.sort(key=lambda scan: (scan.arrived_at, scan.id))\n",
+    ),
+)
