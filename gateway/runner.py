@@ -121,11 +121,8 @@ class Runner:
             signed = endpoint.adapter.sign(call, endpoint.credentials, stamp)
         except (ValueError, LookupError):
             return NOT_ASKABLE
-        asked = PERMIT.set(permit)
-        try:
-            reply = await self._send(endpoint, signed, _alone(endpoint.adapter, name))
-        finally:
-            PERMIT.reset(asked)
+        PERMIT.set(permit)  # for this call; every other sets its own
+        reply = await self._send(endpoint, signed, _alone(endpoint.adapter, name))
         answer = reply if isinstance(reply, Answer) else read(operation, reply, waybills)
         self._observe(endpoint.adapter.name, name, answer, time() - started)
         return answer

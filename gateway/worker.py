@@ -286,6 +286,7 @@ class Worker:
         if operation is None:
             return None
         scans: list[Any] = []
+        asked_at = self._clock.now()
         for start in range(0, len(waybills), operation.batch):
             part = waybills[start : start + operation.batch]
             trace = Trace(part, phone[-4:], endpoint.settings)
@@ -293,7 +294,7 @@ class Worker:
             if answer.verdict is not Verdict.RECEIVED:
                 return Answer(Verdict.UNKNOWN, answer.reason, answer.code)
             scans += answer.scans
-        return Answer(Verdict.RECEIVED, scans=tuple(scans))
+        return Answer(Verdict.RECEIVED, scans=tuple(scans), asked_at=asked_at)
 
     async def _claim(self, work: Work) -> None:
         endpoint = self._endpoints[work.channel, work.account]

@@ -276,6 +276,7 @@ class Answer:
     scans: tuple[Scan, ...] = ()
     grant_minor: int | None = None  # claim_query: what the carrier grants
     assumed: bool = False
+    asked_at: int = 0  # of a tracking answer, by the gateway: business time when it was asked for
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,15 @@ def make_quote(book: Book, command: MakeQuote, env: Env, terms: Terms) -> Quoted
     if parcel.purged_at:  # nobody to send it back to: it has to be registered again
         return Refusals((Refusal(Why.WAYBILL_NOT_YOURS, field="waybill"),))
     if command.read is not None and command.read.verdict is Verdict.RECEIVED:
-        parcel = store_scans(book, parcel, command.read.scans, Tier.T1, env, asked=True)
+        parcel = store_scans(
+            book,
+            parcel,
+            command.read.scans,
+            Tier.T1,
+            env,
+            asked=True,
+            asked_at=command.read.asked_at,
+        )
     status = status_now(parcel, terms, env.now)
     if status is Status.UNKNOWN:
         return Refusal(Why.STATUS_PENDING)

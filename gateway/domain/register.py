@@ -130,11 +130,19 @@ def newest(book: Book, network: str, waybill: str) -> Parcel | None:
 
 
 def store_scans(
-    book: Book, parcel: Parcel, scans: tuple[Scan, ...], tier: Tier, env: Env, *, asked: bool
+    book: Book,
+    parcel: Parcel,
+    scans: tuple[Scan, ...],
+    tier: Tier,
+    env: Env,
+    *,
+    asked: bool,
+    asked_at: int = 0,
 ) -> Parcel:
     """Keep new scans; one told again by a better source is taken over whole from it.
 
-    `asked` where they are the answer to a tracking request: the parcel has been looked at.
+    `asked` where they are the answer to a tracking request: the parcel has been looked at, when it
+    was asked and not when the answer came (0: now).
     Scans of a lesser tier take no room from better ones.
     """
     people = book.of(Person, parcel.id)
@@ -160,7 +168,7 @@ def store_scans(
         parcel,
         status=status,
         status_at=here.status_at,
-        read_at=env.now if asked else parcel.read_at,
+        read_at=max(parcel.read_at, asked_at or env.now) if asked else parcel.read_at,
     )
     return changed if changed == parcel else book.put(changed)
 
@@ -183,4 +191,12 @@ def record_track(book: Book, command: RecordTrack, env: Env, _: Terms) -> Parcel
         return Refusal(Why.PARCEL_UNKNOWN)
     if command.read.verdict is not Verdict.RECEIVED:
         return parcel
-    return store_scans(book, parcel, command.read.scans, Tier.T1, env, asked=True)
+    return store_scans(
+        book,
+        parcel,
+        command.read.scans,
+        Tier.T1,
+        env,
+        asked=True,
+        asked_at=command.read.asked_at,
+    )

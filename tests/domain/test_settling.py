@@ -6,6 +6,7 @@ is handed in as it would arrive; the auditor looks after every step.
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from gateway.domain.interception import (
     Cancel,
     JobKind,
 )
-from gateway.domain.refusal import Refusal
+from gateway.domain.refusal import Refusal, Why
 from tests.domain.stage import DAY_MS, HOUR_MS, MINUTE_MS, Stage, terms_of
 
 UNITS = {"s": 1_000, "m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS}
@@ -281,3 +282,16 @@ def test_story_under_another_contract(term: str, value: object, line: str) -> No
     channel, rest = line.split(": ", 1)
     steps, outcome = rest.split(" -> ")
     assert Story(channel, **{term: value}).tell(steps) == outcome
+
+
+def test_a_reading_is_as_old_as_its_question() -> None:
+    """An answer that was hours on its way, or a clock that leapt meanwhile, tells of then."""
+    stage = Stage("zto")
+    stage.register()
+    seen = stage.scan(Milestone.IN_TRANSIT, stage.now - HOUR_MS)
+    read = Answer(Verdict.RECEIVED, scans=(seen,), asked_at=stage.now)
+    stage.wait(9 * HOUR_MS)
+    told = stage.do(stage.quoting(read=read))
+    assert isinstance(told, Refusal)
+    assert told.why is Why.STATUS_PENDING
+    assert stage.do(stage.quoting(read=replace(read, asked_at=stage.now))).quote is not None

@@ -105,6 +105,15 @@ def kept(world: "World") -> Iterator[Kept]:
 # -- decisions and money -------------------------------------------------------------------
 
 
+def told(world: "World", one: Kept) -> bool:
+    """Whether a push that names the parcel came after the carrier took back its no. Where all of
+    those were lost on the way, nothing else would tell: a refused interception is not followed."""
+    since = one.entry.accepted_ms if one.entry else None
+    sql = "SELECT COUNT(*) FROM inbox WHERE received_at >= :since AND instr(body, :waybill) > 0"
+    [(pushes,)] = world.auditor.rows(sql, since=since or 0, waybill=one.waybill.encode())
+    return bool(pushes)
+
+
 def decided(world: "World", found: list[Kept]) -> Wrong:
     for one in found:
         accepted = one.accepted(world.now)
