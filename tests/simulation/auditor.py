@@ -219,7 +219,7 @@ class Auditor:
         tried = [key for key, (who, _) in self.trying.items() if who is life]
         known = {
             "BALANCE_LOW": self._least(life.merchant) < fen(quote.actions[0].fee),
-            "QUOTE_EXPIRED": self.world.now >= millis(quote.expires_at),
+            "QUOTE_EXPIRED": self.expired(quote),
             "QUOTE_USED": bool(parcel or tried),
             "INTERCEPT_OPEN": bool(parcel or tried),
             "REINTERCEPT_NOT_OFFERED": life.channel == "sf" and bool(parcel or tried),
@@ -227,6 +227,9 @@ class Auditor:
         }
         if not known.get(refused.reason, False):
             self.wrong("reply", f"{request} refused without cause: {reasons}")
+
+    def expired(self, quote: pb.Quote) -> bool:
+        return self.world.now >= millis(quote.expires_at)
 
     def _least(self, merchant: str) -> int:
         """The least that may be in a wallet: whatever may have been taken was taken."""

@@ -29,7 +29,7 @@ WIRE: Mapping[str, WireFault] = {
     "timeout_before": WireFault(6, arrives=False, answers=False),
     "timeout_after": WireFault(8, answers=False),
     "late_arrival": WireFault(5, answers=False, late=True),
-    "beyond_bound": WireFault(1, answers=False, late=True, overdue=True, operations=INTERCEPTS),
+    "beyond_bound": WireFault(5, answers=False, late=True, overdue=True, operations=INTERCEPTS),
     "slow": WireFault(8),
     "reset_before": WireFault(4, executes=False, answers=False),
     "reset_after": WireFault(6, answers=False),

@@ -66,7 +66,7 @@ OUTCOMES = {
     Outcome.DAMAGED: 5,
     Outcome.DELIVERED_ANYWAY: 8,
     Outcome.BUYER_REFUSED: 6,
-    Outcome.INTERCEPTED_BY_OTHER: 6,
+    Outcome.INTERCEPTED_BY_OTHER: 10,
     Outcome.LOST_THEN_FOUND: 8,
     Outcome.DAMAGED_AFTER_RETURN: 4,
     Outcome.LATE_ACCEPT: 6,
@@ -170,9 +170,9 @@ class World:
         chance = self._pace
         if self._chaos and strikes(chance, PROCESS["store_slow"]):
             self.met("process.store_slow")
-            slow = chance.uniform(0.3, 25.0)
+            slow = chance.choice((0.3, 1.0, 3.0, 25.0))
             return (slow, 0.0) if chance.random() < 0.5 else (0.0, slow)
-        if chance.random() < 0.6:
+        if chance.random() < 0.8:
             return 0.0, 0.0
         return chance.uniform(0.0, 0.004), chance.uniform(0.0, 0.004)
 
@@ -338,13 +338,13 @@ class World:
             await self._misfortune()
         for _ in range(8 if wire.deaf else chance.randrange(1, 4)):
             await asyncio.sleep(chance.choice((0.02, 0.1, 0.4, 2.5)))
-            if wire.deaf and chance.random() < 0.2:
+            if wire.deaf and chance.random() < 0.12:
                 self._stall(BOUND_MS / 1000)
             self.advance(chance.choice((500, 1_500, 6_000, 30_000, 120_000)))
         if self.gateway is None:
             await self.start()
         if chance.random() < 0.8:
-            await self.rest(30.0)
+            await self.rest(8.0)
         if chance.random() < 0.2:
             await self.crowd.look()
         self.advance(MINUTE_MS if wire.deaf else chance.choice(LEAPS))
@@ -400,8 +400,10 @@ class World:
     async def rest(self, most_s: float) -> bool:
         """Until nothing is under way, or for so long."""
         end = self.loop.time() + most_s
+        wait_s = 0.1
         while self.loop.time() < end:
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, 2.0)
             if self.gateway is None:
                 await self.start()
             elif not self.wire.busy:
@@ -434,7 +436,7 @@ class World:
             over = judge.arrived(self) and not self.crowd.at_work and not self._waiting
             if over and not judge.unsettled(self):
                 break
-            self.advance(MINUTE_MS * 10 if look < 12 else 6 * HOUR_MS)
+            self.advance(MINUTE_MS * 10 if look < 6 else 9 * HOUR_MS)
         else:
             for what in judge.unsettled(self):
                 self.wrong("inv.L1", what)
@@ -484,7 +486,7 @@ class World:
             plan,
         )
         # nobody but a push tells that what was refused has been accepted after all
-        watched = self.now if outcome is Outcome.LATE_ACCEPT or chance.random() < 0.6 else None
+        watched = self.now if outcome is Outcome.LATE_ACCEPT or chance.random() < 0.45 else None
         record = Record(parcel, account, Script(outcome, Params(self._destiny())), watched)
         self.depot.add([record])
         self.pusher.watch(record)
@@ -503,7 +505,7 @@ class World:
             "damaged_ms": HOUR_MS,
             "deliver_ms": chance.choice((10 * MINUTE_MS, 3 * HOUR_MS)),
             "claim_ms": chance.choice((HOUR_MS, 20 * HOUR_MS)),
-            "claim": chance.choice(("grant", "grant", "partial", "reject")),
+            "claim": chance.choice(("grant", "grant", "grant", "grant", "partial", "reject")),
             "when": chance.choice(("reply", "later")),
         }
         return given
@@ -516,8 +518,19 @@ CLAIMS = {"LOST": "LOST", "RETURN_FAILED": "RETURN_FAILED", "RETURNED": "DAMAGED
 def play(seed: int, size: int, most: int = VIOLATIONS_MAX) -> Result:
     """A seed in a directory that is gone afterwards."""
     memory = MEMORY if MEMORY.is_dir() else None
-    with tempfile.TemporaryDirectory(prefix="turnback-seed-", dir=memory) as made:
-        return simulate(World(seed, size, Path(made), most=most))
+    gc.disable()  # nothing is finalised at a time that the seed does not choose
+    gc.freeze()
+    try:
+        with tempfile.TemporaryDirectory(prefix="turnback-seed-", dir=memory) as made:
+            return simulate(World(seed, size, Path(made), most=most))
+    finally:
+        _quiet()  # what was killed says its last words now, to nobody
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            gc.collect()
+        structlog.reset_defaults()
+        gc.unfreeze()
+        gc.enable()
 
 
 def simulate(world: World) -> Result:
@@ -528,8 +541,6 @@ def simulate(world: World) -> Result:
         cache_logger_on_first_use=False,
     )
     migrate(world.settings.store.path)
-    collecting = gc.isenabled()
-    gc.disable()  # nothing is finalised at a time that the seed does not choose
     try:
         world.loop.run_until_complete(world.run())
     except Over:
@@ -543,11 +554,14 @@ def simulate(world: World) -> Result:
     finally:
         world.auditor.close()
         world.loop.close()
-        if collecting:
-            gc.enable()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what was killed was never awaited
-            gc.collect()
+
+
+def _quiet() -> None:
+    structlog.configure(processors=[_drop], wrapper_class=structlog.make_filtering_bound_logger(50))
+
+
+def _drop(_: Any, level: str, fields: Any) -> Any:
+    raise structlog.DropEvent
 
 
 def _listener(world: World) -> Any:
