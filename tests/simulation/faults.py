@@ -65,7 +65,7 @@ DOOR: Mapping[str, int] = {  # what befalls a push between the carrier and our d
     "push_lie": 20_000,  # behind an unsigned one: somebody else who has come to know the address
 }
 PROCESS: Mapping[str, int] = {  # what befalls the gateway, in a million of the points it passes
-    "store_refuses": 1_500,
+    "store_refuses": 4_000,
     "store_slow": 1_500,
 }
 ROUND: Mapping[str, int] = {  # and in a million rounds

@@ -30,9 +30,12 @@ UNION ALL SELECT id, 'claim ' || state FROM claim
 UNION ALL SELECT id, 'leased' FROM job WHERE state = 'leased'
 """
 PROMISED = ("ACCEPTED", "LATE_ACCEPTED")
+LOOK_MS = 25 * 3_600_000  # at a parcel that is lost the gateway looks once a day
+DELAY_MS = 5 * 60_000
 CRASHES = 5  # of one job in a row
 HELD_ROWS = """
-SELECT id, decision, movement, failure, money, cancel, reason, fee_minor, merchant, channel, waybill
+SELECT id, decision, movement, failure, money, cancel, reason, fee_minor, merchant, sent_at,
+    channel, waybill
 FROM interception ORDER BY created_at, id
 """
 Wrong = Iterator[tuple[str, str]]
@@ -50,9 +53,9 @@ def given_up(world: "World") -> set[str]:
 
 
 def arrived(world: "World") -> bool:
-    """Whether every parcel has come to the end of its way."""
+    """Whether every parcel has come to the end of its way, and every reading was due since."""
     ends = [course[-1].at_ms for r in world.depot.records.values() if (course := r.course())]
-    return max(ends, default=0) <= world.now
+    return max(ends, default=0) + LOOK_MS <= world.now
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ class Kept:
     reason: str
     fee: int
     merchant: str
+    sent_at: int
     channel: str
     waybill: str
     entries: tuple[Interception, ...]  # what the carrier's journal has under its name
@@ -112,8 +116,11 @@ def kept(world: "World") -> Iterator[Kept]:
 
 
 def decided(world: "World", found: list[Kept]) -> Wrong:
+    left = given_up(world)
     for one in found:
         accepted = one.accepted(world.now)
+        if one.id in left or _delayed(world, one):
+            continue
         promised = one.decision in PROMISED
         entry, truth, deal = one.entry, one.truth, world.deals[one.channel]
         kin = [other for other in found if other.waybill == one.waybill and other is not one]
@@ -125,7 +132,9 @@ def decided(world: "World", found: list[Kept]) -> Wrong:
         ):
             yield "gt.promise", f"{one.id} is {one.decision}, and the carrier never accepted"
         if accepted and not promised:
-            withdrawn = one.decision == "CANCELLED" and entry and entry.cancelled_ms is not None
+            gone = entry is not None and entry.cancelled_ms is not None
+            refused_first = entry is not None and entry.refused_ms is not None
+            withdrawn = gone and (one.decision == "CANCELLED" or refused_first)
             delivered = one.reason == "DELIVERED" and truth.delivered_ms is not None
             unheard = one.waybill in world.broken and one.channel == "zto"
             kept_by = [other for other in kin if other.decision in PROMISED]
@@ -138,20 +147,30 @@ def decided(world: "World", found: list[Kept]) -> Wrong:
             yield "inv.C3", f"{one.id} was given up, and the carrier had never refused it"
 
 
+def _delayed(world: "World", one: Kept) -> bool:
+    """Whether the carrier was asked long after we had sent: business time leapt in between, or the
+    carrier broke its bound, and somebody else's return falls between the two."""
+    refused = one.entry is not None and not one.accepted(world.now)
+    return refused and one.entry is not None and one.entry.asked_ms - one.sent_at > DELAY_MS
+
+
 def _instead(world: "World", one: Kept, kin: list[Kept]) -> bool:
     """Whether a return may be laid to this one: its refusal never reached us, and the return that
     an earlier one of the parcel led to, which had been refused at first, states no cause."""
     heard = world.auditor.rows(REFUSALS, id=one.id)
-    return one.channel == "sf" and not heard and any(other.accepted(world.now) for other in kin)
+    return not heard and any(other.accepted(world.now) for other in kin)
 
 
 def charged(world: "World", found: list[Kept]) -> Wrong:
+    left = given_up(world)
     for one in found:
         allowed = set(_fees(world, one))
         kin = [other for other in found if other.waybill == one.waybill and other is not one]
         if _instead(world, one, kin):
             allowed.add("CAPTURED")
         money = "NONE" if one.fee == 0 else one.money
+        if one.id in left or _delayed(world, one):
+            continue
         if one.fee and money not in allowed:
             what = f"{one.id} {one.decision}: fee {money}, the truth allows {sorted(allowed)}"
             yield "inv.C1", f"{what} {one.truth.fee} {_story(one)}"
@@ -171,6 +190,8 @@ def _fees(world: "World", one: Kept) -> Iterator[str]:
     if entry is not None and entry.cancelled_ms is not None:
         yield "RELEASED"
         yield "CAPTURED" if deal.keeps_on_cancel else "REFUNDED"
+        if one.failure == "DELIVERED":  # seen before the cancel was acknowledged: a person is told
+            yield refunded
         return
     if entry is not None and entry.refused_ms is not None:
         yield "RELEASED"
@@ -276,7 +297,8 @@ def balances(world: "World", found: list[Kept]) -> Wrong:
         shown[owner][kind] = balance
     for merchant, available in right.items():
         has = shown[merchant].get("AVAILABLE", 0), shown[merchant].get("HELD", 0)
-        if has != (available, 0):
+        held = sum(one.fee for one in found if one.merchant == merchant and one.money == "HELD")
+        if has != (available, held):
             yield "gt.wallet", f"{merchant}: {has} instead of {available}"
 
 

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import heapq
 import sqlite3
+import sys
 import tempfile
 import warnings
 from collections import Counter
@@ -32,7 +33,7 @@ from tests.simulation import judge
 from tests.simulation.auditor import Auditor
 from tests.simulation.crowd import HOUR_MS, POOR, RECEIVER, RICH, SENDER, Crowd, Life
 from tests.simulation.faults import PROCESS, PUSH, ROUND, strikes
-from tests.simulation.gateway import Gateway, Outside
+from tests.simulation.gateway import Gateway, Gone, Outside
 from tests.simulation.loop import Killed, Over, Stuck, VirtualLoop
 from tests.simulation.terms import (
     BOUND_MS,
@@ -328,6 +329,15 @@ class World:
         finally:
             self.crowd.at_work -= 1
 
+    async def _look(self) -> None:
+        self.crowd.at_work += 1
+        try:
+            await self.crowd.look()
+        except Gone:
+            return
+        finally:
+            self.crowd.at_work -= 1
+
     async def _round(self) -> None:
         chance, wire = self.chance, self.wire
         wire.down = wire.silent = ""
@@ -346,7 +356,7 @@ class World:
         if chance.random() < 0.8:
             await self.rest(8.0)
         if chance.random() < 0.2:
-            await self.crowd.look()
+            self.spawn(self._look())
         self.advance(MINUTE_MS if wire.deaf else chance.choice(LEAPS))
         if chance.random() < 0.15:
             await self.audit()
@@ -472,6 +482,8 @@ class World:
         plan = Journey(*(step * pace // 16 for step in Journey().steps()))
         (stand,) = chance.choices(tuple(STANDS), tuple(STANDS.values()))
         (outcome,) = chance.choices(tuple(OUTCOMES), tuple(OUTCOMES.values()))
+        if outcome is Outcome.LATE_ACCEPT:  # the one push that tells a new number may be lost
+            renumbered = ReturnNumber.SAME
         parcel = Parcel(
             channel,
             account.name,
@@ -524,11 +536,7 @@ def play(seed: int, size: int, most: int = VIOLATIONS_MAX) -> Result:
         with tempfile.TemporaryDirectory(prefix="turnback-seed-", dir=memory) as made:
             return simulate(World(seed, size, Path(made), most=most))
     finally:
-        _quiet()  # what was killed says its last words now, to nobody
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            gc.collect()
-        structlog.reset_defaults()
+        _bury()
         gc.unfreeze()
         gc.enable()
 
@@ -556,8 +564,15 @@ def simulate(world: World) -> Result:
         world.loop.close()
 
 
-def _quiet() -> None:
+def _bury() -> None:
+    """What was killed is finalised now, and says its last words to nobody."""
     structlog.configure(processors=[_drop], wrapper_class=structlog.make_filtering_bound_logger(50))
+    hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        gc.collect()
+    sys.unraisablehook = hook
+    structlog.reset_defaults()
 
 
 def _drop(_: Any, level: str, fields: Any) -> Any:
