@@ -67,6 +67,7 @@ DOOR: Mapping[str, int] = {  # what befalls a push between the carrier and our d
 PROCESS: Mapping[str, int] = {  # what befalls the gateway, in a million of the points it passes
     "store_refuses": 4_000,
     "store_slow": 1_500,
+    "paused_in_call": 8_000,  # of the requests to a carrier: a lease ends under a live call
 }
 ROUND: Mapping[str, int] = {  # and in a million rounds
     "killed": 60_000,

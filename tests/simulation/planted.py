@@ -107,8 +107,7 @@ def hunt(bug: Bug, seeds: int = SEEDS, size: int = SIZE) -> Verdict:
             raise RuntimeError(f"{bug.name}: the simulation broke:\n{done.stderr[-2000:]}")
         if bug.suite:
             done = _run(root, "-m", "pytest", "-x", "-q", "-n0", bug.suite)
-            failed = search(r"^FAILED (\S+)", done.stdout.replace("\nERROR ", "\nFAILED "))
-            failed = failed or search(r"\nFAILED (\S+)", done.stdout)
+            failed = search(r"(?:FAILED|ERROR) (tests/[\w/.]+::\w+)", done.stdout)
             if done.returncode == 1 and failed:
                 return Verdict(bug, failed[1], seeds)
         return Verdict(bug)

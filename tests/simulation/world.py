@@ -260,7 +260,7 @@ class World:
                 await asyncio.sleep(0.1)
 
     def _kill(self, gateway: Gateway | None) -> None:
-        if gateway is None or not gateway.process.alive:
+        if gateway is None or not gateway.process.alive or not self._chaos:
             return
         self.note("kill")
         self.kills += 1
@@ -343,13 +343,13 @@ class World:
         wire.down = wire.silent = ""
         wire.deaf = wire.deaf if chance.random() < 0.6 else ""
         wire.share = chance.choice((0, 100_000, 250_000, 500_000)) if self._chaos else 0
-        wire.pushes_fail = self._chaos
+        wire.rough = self._chaos
         if self._chaos:
             await self._misfortune()
         for _ in range(8 if wire.deaf else chance.randrange(1, 4)):
             await asyncio.sleep(chance.choice((0.02, 0.1, 0.4, 2.5)))
             if wire.deaf and chance.random() < 0.12:
-                self._stall(BOUND_MS / 1000)
+                self.stall(BOUND_MS / 1000)
             self.advance(chance.choice((500, 1_500, 6_000, 30_000, 120_000)))
         if self.gateway is None:
             await self.start()
@@ -376,7 +376,7 @@ class World:
                 case "stopped":
                     await self._restart()
                 case "paused":
-                    self.loop.call_later(chance.uniform(0, 2), self._stall, self._span())
+                    self.loop.call_later(chance.uniform(0, 2), self.stall, self._span())
                 case "outage":
                     self.wire.down = chance.choice(("sf", "zto"))
                 case "silence":
@@ -393,7 +393,7 @@ class World:
     def _span(self) -> float:
         return self.chance.uniform(5.0, 60.0)
 
-    def _stall(self, seconds: float) -> None:
+    def stall(self, seconds: float) -> None:
         self.stalls += 1
         self.loop.stall(seconds)
 
@@ -433,7 +433,7 @@ class World:
         """The faults are over: everything must come to its end by itself."""
         self.crowd.calm = True
         self._fatal, self._refusing_until = 0, 0.0
-        self.wire.share, self.wire.pushes_fail = 0, False
+        self.wire.share, self.wire.rough = 0, False
         self.wire.down = self.wire.silent = self.wire.deaf = ""
         if self.met_[
             "round.clock_back"
