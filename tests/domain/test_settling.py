@@ -50,8 +50,11 @@ def look(stage: Stage, asked: str, *scans: str) -> None:
     verdict = None if asked == "-" else Verdict(asked)
     found = []
     for number, text in enumerate(scans):
-        milestone, _, cause = text.partition("/")
+        told, _, ago = text.partition("@")  # how long before this look
+        milestone, _, cause = told.partition("/")
         at = stage.now - 1_000 * (len(scans) - number)
+        if ago:
+            at = stage.now - int(ago[:-1]) * UNITS[ago[-1]]
         found.append(stage.scan(Milestone(milestone), at, cause=Cause(cause or "unstated")))
     stage.look(verdict, *found)
 
@@ -149,7 +152,13 @@ sf: queue; is QUEUED NONE HELD; send; reply accepted -> ACCEPTED NONE CAPTURED
 sf: queue; wait 30m; send not -> NEVER_SENT NONE RELEASED
 sf: create; reply busy bad_credentials -> QUEUED NONE HELD ACCOUNT_REJECTED
 sf: create; reply unknown wrong_waybill -> UNKNOWN NONE HELD WRONG_WAYBILL
+# a query speaks of the parcel: without a sign that ours has arrived it proves nothing
+zto: create; reply unknown; look accepted -> UNKNOWN NONE HELD
+zto: create; reply unknown; look missed -> UNKNOWN NONE HELD
+zto: create; reply unknown; look cancelled -> UNKNOWN NONE HELD
 # whose return it is
+sf: create; reply unknown; look - returning@1h -> REFUSED NONE RELEASED
+sf: create; reply unknown; look - returning/interception@1h -> REFUSED NONE RELEASED
 zto: create; reply received; look received addressee_refused returning -> REFUSED NONE RELEASED
 zto: create; reply received; look received returning/addressee_refused -> REFUSED NONE RELEASED
 zto: create; reply received; look received returning/bad_address -> REFUSED NONE RELEASED

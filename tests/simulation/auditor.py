@@ -101,7 +101,7 @@ class Auditor:
     models: dict[str, Model] = field(default_factory=dict)
     requests: dict[str, str] = field(default_factory=dict)  # request id -> interception
     trying: dict[str, tuple["Life", int]] = field(default_factory=dict)  # not answered yet
-    refusals: set[str] = field(default_factory=set)  # request ids that were refused for good
+    lows: dict[str, int] = field(default_factory=dict)  # what there was at least, while it ran
     wallets: defaultdict[str, Wallet] = field(default_factory=lambda: defaultdict(Wallet))
     sent: dict[str, str] = field(default_factory=dict)  # SF's reference -> interception
     cursor: str = ""
@@ -165,6 +165,8 @@ class Auditor:
             if not any(action.unmet for action in quote.actions):
                 self.wrong("reply", f"{life.waybill}: no quote, and no reason")
             return
+        if any(entry.by_other for entry in life.record.journal):
+            return  # somebody else's return is told as if it had always been there
         status = STATUSES[quote.status]
         marks = life.record.course()
         times = [since - FRESH_MS, self.world.now]
@@ -179,6 +181,7 @@ class Auditor:
 
     def creating(self, life: "Life", quote: pb.Quote, request: str) -> None:
         self.trying[request] = life, fen(quote.actions[0].fee)
+        self._ebb(life.merchant)
 
     def created(
         self, life: "Life", quote: pb.Quote, request: str, answer: pb.InterceptServiceCreateResponse
@@ -188,8 +191,6 @@ class Auditor:
         before = self.requests.setdefault(request, shown.id)
         if before != shown.id:
             self.wrong("inv.I2", f"{request}: {before} and {shown.id}")
-        if request in self.refusals:
-            self.wrong("inv.I7", f"{request} was refused, and is {shown.id} now")
         told = (fen(shown.fee), shown.waybill, shown.merchant_id, shown.quote_id, shown.request_id)
         if told != (fee, life.waybill, life.merchant, quote.id, request):
             self.wrong("inv.I3", f"{request} is answered with {told}, the quote said {fee}")
@@ -211,16 +212,16 @@ class Auditor:
             self.wrong("reply", f"{shown.id}: {decision}, advised {advice}")
 
     def create_refused(self, life: "Life", quote: pb.Quote, request: str, refused: Refused) -> None:
+        self._ebb(life.merchant)
         self.trying.pop(request, None)
         if request in self.requests:
             self.wrong("inv.I2", f"{request} is {self.requests[request]}, and refused: {refused}")
-        self.refusals.add(request)
         reasons = refused.details
         parcel = [m for m in self.models.values() if m.life is life]
         tried = [key for key, (who, _) in self.trying.items() if who is life]
         known = {
-            "BALANCE_LOW": self._least(life.merchant) < fen(quote.actions[0].fee),
-            "QUOTE_EXPIRED": self.world.now >= millis(quote.expires_at),
+            "BALANCE_LOW": self.lows[request] < fen(quote.actions[0].fee),
+            "QUOTE_EXPIRED": self.expired(quote),
             "QUOTE_USED": bool(parcel or tried),
             "INTERCEPT_OPEN": bool(parcel or tried),
             "REINTERCEPT_NOT_OFFERED": life.channel == "sf" and bool(parcel or tried),
@@ -228,6 +229,16 @@ class Auditor:
         }
         if not known.get(refused.reason, False):
             self.wrong("reply", f"{request} refused without cause: {reasons}")
+
+    def expired(self, quote: pb.Quote) -> bool:
+        return self.world.now >= millis(quote.expires_at)
+
+    def _ebb(self, merchant: str) -> None:
+        """How little there may have been while a Create was under way."""
+        least = self._least(merchant)
+        for request, (life, _) in self.trying.items():
+            if life.merchant == merchant:
+                self.lows[request] = min(self.lows.get(request, least), least)
 
     def _least(self, merchant: str) -> int:
         """The least that may be in a wallet: whatever may have been taken was taken."""
@@ -282,6 +293,8 @@ class Auditor:
         left = column == "decision" and event.from_value in ("PROCESSING", "UNKNOWN")
         if left and not event.HasField("evidence"):
             self.wrong("inv.C7", f"{key}: left {event.from_value} without evidence")
+        if column == "money":
+            self._ebb(model.life.merchant)
         model.seq, model.columns[column] = event.seq, event.to_value
         whole = event.seq == message.interception.version
         if whole and model.columns["money"] not in PAID[model.columns["decision"]].split():

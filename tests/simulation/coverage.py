@@ -12,6 +12,7 @@ PAUSED = "a reply kept from before the bound: it takes a second process on one s
 NOT_HERE = {  # edges that nothing in this world leads to, and why; the suites of the domain do
     "movement NONE > NOT_SHIPPED": "an order cancelled before pick-up: no carrier here scans it",
     "movement LOST > NONE": "lost before it was turned round: here the way back loses parcels",
+    "decision QUEUED > REFUSED": "delivered between a query's `none` and the next send: rare here",
     "decision QUEUED > PROCESSING": PAUSED,
     "decision QUEUED > ACCEPTED": PAUSED,
 }

@@ -29,7 +29,7 @@ WIRE: Mapping[str, WireFault] = {
     "timeout_before": WireFault(6, arrives=False, answers=False),
     "timeout_after": WireFault(8, answers=False),
     "late_arrival": WireFault(5, answers=False, late=True),
-    "beyond_bound": WireFault(1, answers=False, late=True, overdue=True, operations=INTERCEPTS),
+    "beyond_bound": WireFault(5, answers=False, late=True, overdue=True, operations=INTERCEPTS),
     "slow": WireFault(8),
     "reset_before": WireFault(4, executes=False, answers=False),
     "reset_after": WireFault(6, answers=False),
@@ -65,8 +65,9 @@ DOOR: Mapping[str, int] = {  # what befalls a push between the carrier and our d
     "push_lie": 20_000,  # behind an unsigned one: somebody else who has come to know the address
 }
 PROCESS: Mapping[str, int] = {  # what befalls the gateway, in a million of the points it passes
-    "store_refuses": 1_500,
+    "store_refuses": 4_000,
     "store_slow": 1_500,
+    "paused_in_call": 8_000,  # of the requests to a carrier: a lease ends under a live call
 }
 ROUND: Mapping[str, int] = {  # and in a million rounds
     "killed": 60_000,

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from contextvars import Context
 from dataclasses import dataclass, field
 from functools import partial
@@ -99,6 +100,7 @@ class Gateway:
     files: sqlite.Driver = field(init=False)
     worker: Worker = field(init=False)
     pushes: Pushes = field(init=False)
+    _guard: Guard = field(init=False)
     _doors: dict[str, Any] = field(init=False)
     _started: list[asyncio.Task[Any]] = field(default_factory=list)
 
@@ -122,7 +124,7 @@ class Gateway:
         self.pushes = Pushes(self.store, dict(gates(settings, adapters)), points, metrics.push)
         self.worker.inbox = lambda: self.pushes.at_work
         shell = Shell(settings, terms, self.store, self.worker, self.clock, metrics)
-        guard = Guard(Gate(settings), settings.limits, metrics)
+        self._guard = guard = Guard(Gate(settings), settings.limits, metrics)
         served = services(shell, Errands(), guard.draining)
         self._doors = {}
         for name, method in METHODS.items():
@@ -153,6 +155,7 @@ class Gateway:
             self.outside.loop.kill(self.process)
 
     async def _stop(self) -> None:
+        await self._guard.drained(self.settings.limits.drain_s)
         await self.worker.stop(self.settings.limits.drain_s)
         await self.pushes.stop()
         await self.store.stop()
@@ -207,7 +210,8 @@ class Gateway:
             async for message in door(request.SerializeToString(), Line(token)):
                 heard(message)
 
-        await self.finished(listen())
+        with suppress(Refused):  # it drains, or its store cannot be read just now
+            await self.finished(listen())
 
 
 async def _awaited(answer: Awaitable[bytes]) -> bytes:

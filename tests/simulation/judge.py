@@ -21,32 +21,41 @@ if TYPE_CHECKING:
 
 UNSETTLED = """
 SELECT id, decision || ' ' || movement || ' ' || money || ' ' || cancel FROM interception
-WHERE (decision IN ('QUEUED', 'SENDING', 'PROCESSING', 'UNKNOWN') OR money = 'HELD'
+WHERE decision IN ('QUEUED', 'SENDING', 'PROCESSING', 'UNKNOWN') OR money = 'HELD'
     OR (decision IN ('ACCEPTED', 'LATE_ACCEPTED') AND movement IN ('NONE', 'RETURNING'))
-    OR cancel IN ('ASKED', 'SENT'))
-AND NOT EXISTS (SELECT 1 FROM exception x WHERE x.subject = interception.id
-    AND x.kind = 'GIVEN_UP' AND x.closed_at IS NULL)
+    OR cancel IN ('ASKED', 'SENT')
 UNION ALL SELECT id, 'push ' || status FROM inbox WHERE status = 'new'
 UNION ALL SELECT id, 'claim ' || state FROM claim
     WHERE state IN ('FILED', 'UNDER_REVIEW') AND desk = 'carrier'
 UNION ALL SELECT id, 'leased' FROM job WHERE state = 'leased'
 """
-CRASHES = 5
+PROMISED = ("ACCEPTED", "LATE_ACCEPTED")
+LOOK_MS = 25 * 3_600_000  # at a parcel that is lost the gateway looks once a day
+DELAY_MS = 5 * 60_000
+CRASHES = 5  # of one job in a row
 HELD_ROWS = """
-SELECT id, decision, movement, failure, money, cancel, reason, fee_minor, merchant, channel, waybill
+SELECT id, decision, movement, failure, money, cancel, reason, fee_minor, merchant, sent_at,
+    channel, waybill
 FROM interception ORDER BY created_at, id
 """
 Wrong = Iterator[tuple[str, str]]
 
 
 def unsettled(world: "World") -> list[str]:
-    return [f"{key} is {what}" for key, what in world.auditor.rows(UNSETTLED)]
+    left = given_up(world)
+    return [f"{key} is {what}" for key, what in world.auditor.rows(UNSETTLED) if key not in left]
+
+
+def given_up(world: "World") -> set[str]:
+    """What a person was asked to look after: jobs whose holder went five times in a row."""
+    rows = world.auditor.rows("SELECT subject FROM exception WHERE kind = 'GIVEN_UP'")
+    return {row[0] for row in rows}
 
 
 def arrived(world: "World") -> bool:
-    """Whether every parcel has come to the end of its way."""
+    """Whether every parcel has come to the end of its way, and every reading was due since."""
     ends = [course[-1].at_ms for r in world.depot.records.values() if (course := r.course())]
-    return max(ends, default=0) <= world.now
+    return max(ends, default=0) + LOOK_MS <= world.now
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +71,7 @@ class Kept:
     reason: str
     fee: int
     merchant: str
+    sent_at: int
     channel: str
     waybill: str
     entries: tuple[Interception, ...]  # what the carrier's journal has under its name
@@ -115,17 +125,30 @@ def told(world: "World", one: Kept) -> bool:
 
 
 def decided(world: "World", found: list[Kept]) -> Wrong:
+    left = given_up(world)
     for one in found:
         accepted = one.accepted(world.now)
-        promised = one.decision in ("ACCEPTED", "LATE_ACCEPTED")
+        if one.id in left or _delayed(world, one):
+            continue
+        promised = one.decision in PROMISED
         entry, truth, deal = one.entry, one.truth, world.deals[one.channel]
-        if promised and not accepted and deal.promise_on != "reply":
+        kin = [other for other in found if other.waybill == one.waybill and other is not one]
+        if (
+            promised
+            and not accepted
+            and deal.promise_on != "reply"
+            and not _instead(world, one, kin)
+        ):
             yield "gt.promise", f"{one.id} is {one.decision}, and the carrier never accepted"
         if accepted and not promised:
-            withdrawn = one.decision == "CANCELLED" and entry and entry.cancelled_ms is not None
+            gone = entry is not None and entry.cancelled_ms is not None
+            refused_first = entry is not None and entry.refused_ms is not None
+            withdrawn = gone and (one.decision == "CANCELLED" or refused_first)
             delivered = one.reason == "DELIVERED" and truth.delivered_ms is not None
             unheard = one.waybill in world.broken and one.channel == "zto"
-            if not (withdrawn or delivered or unheard):
+            kept_by = [other for other in kin if other.decision in PROMISED]
+            elsewhere = any(_instead(world, other, [one]) for other in kept_by)
+            if not (withdrawn or delivered or unheard or elsewhere):
                 yield "inv.C2", f"{one.id} is {one.decision} {one.reason}, the carrier accepted"
         late = entry is not None and entry.refused_ms is not None
         believed = world.jumped or one.waybill in world.broken
@@ -133,10 +156,30 @@ def decided(world: "World", found: list[Kept]) -> Wrong:
             yield "inv.C3", f"{one.id} was given up, and the carrier had never refused it"
 
 
+def _delayed(world: "World", one: Kept) -> bool:
+    """Whether the carrier was asked long after we had sent: business time leapt in between, or the
+    carrier broke its bound, and somebody else's return falls between the two."""
+    refused = one.entry is not None and not one.accepted(world.now)
+    return refused and one.entry is not None and one.entry.asked_ms - one.sent_at > DELAY_MS
+
+
+def _instead(world: "World", one: Kept, kin: list[Kept]) -> bool:
+    """Whether a return may be laid to this one: its refusal never reached us, and the return that
+    an earlier one of the parcel led to, which had been refused at first, states no cause."""
+    heard = world.auditor.rows(REFUSALS, id=one.id)
+    return not heard and any(other.accepted(world.now) for other in kin)
+
+
 def charged(world: "World", found: list[Kept]) -> Wrong:
+    left = given_up(world)
     for one in found:
         allowed = set(_fees(world, one))
+        kin = [other for other in found if other.waybill == one.waybill and other is not one]
+        if _instead(world, one, kin):
+            allowed.add("CAPTURED")
         money = "NONE" if one.fee == 0 else one.money
+        if one.id in left or _delayed(world, one):
+            continue
         if one.fee and money not in allowed:
             what = f"{one.id} {one.decision}: fee {money}, the truth allows {sorted(allowed)}"
             yield "inv.C1", f"{what} {one.truth.fee} {_story(one)}"
@@ -156,6 +199,8 @@ def _fees(world: "World", one: Kept) -> Iterator[str]:
     if entry is not None and entry.cancelled_ms is not None:
         yield "RELEASED"
         yield "CAPTURED" if deal.keeps_on_cancel else "REFUNDED"
+        if one.failure == "DELIVERED":  # seen before the cancel was acknowledged: a person is told
+            yield refunded
         return
     if entry is not None and entry.refused_ms is not None:
         yield "RELEASED"
@@ -198,8 +243,10 @@ def once(world: "World", found: list[Kept]) -> Wrong:
 
 
 def moved(world: "World", found: list[Kept]) -> Wrong:
+    left = given_up(world)
     for one in found:
-        if one.decision not in ("ACCEPTED", "LATE_ACCEPTED") or not one.accepted(world.now):
+        promised = one.decision in PROMISED
+        if not promised or not one.accepted(world.now) or one.id in left:
             continue
         entry, truth = one.entry, one.truth
         if entry is not None and entry.cancelled_ms is not None:
@@ -259,7 +306,8 @@ def balances(world: "World", found: list[Kept]) -> Wrong:
         shown[owner][kind] = balance
     for merchant, available in right.items():
         has = shown[merchant].get("AVAILABLE", 0), shown[merchant].get("HELD", 0)
-        if has != (available, 0):
+        held = sum(one.fee for one in found if one.merchant == merchant and one.money == "HELD")
+        if has != (available, held):
             yield "gt.wallet", f"{merchant}: {has} instead of {available}"
 
 
@@ -318,6 +366,7 @@ def _granted(
 def ruled(world: "World", found: list[Kept]) -> Wrong:
     """What a carrier grants is awarded, as far as the limits go."""
     got: Counter[str] = Counter()
+    left = given_up(world)
     for claim, total in world.auditor.rows("SELECT claim, SUM(amount) FROM award GROUP BY claim"):
         got[claim] += total
     for key, reference, state in world.auditor.rows(
@@ -325,7 +374,7 @@ def ruled(world: "World", found: list[Kept]) -> Wrong:
     ):
         record, filed = world.depot.claims[reference]
         _, granted = ruling(record, filed, world.now)
-        if granted > 0 and not got[key] and state not in ("VOID", "REJECTED"):
+        if granted > 0 and not got[key] and state not in ("VOID", "REJECTED") and key not in left:
             yield "gt.awards", f"{key}: {granted} granted, nothing awarded, {state}"
 
 
@@ -354,13 +403,12 @@ def push_ids(channel: str, body: bytes) -> Iterator[str]:
 
 def exceptions(world: "World", found: list[Kept]) -> Wrong:
     """Nobody is called for nothing, and somebody for everything that went wrong."""
-    held = {one.id: one for one in found}
     told: defaultdict[str, set[str]] = defaultdict(set)
     for kind, subject, detail in world.auditor.rows("SELECT kind, subject, detail FROM exception"):
         told[subject].add(kind)
-        broken = world.kills + world.stalls >= CRASHES  # of one job in a row: a person looks
-        given_up = kind == "GIVEN_UP" and subject in held and not broken
-        if given_up or kind in ("QUARANTINED", "ACCOUNT_REJECTED"):
+        often = world.kills + world.stalls >= CRASHES
+        idle = kind == "GIVEN_UP" and not often and not detail.startswith("claim ")
+        if idle or kind in ("QUARANTINED", "ACCOUNT_REJECTED"):
             yield "gt.exceptions", f"{kind} of {subject}: {detail}"
     for one in found:
         if one.decision == "LATE_ACCEPTED" and "LATE_ACCEPTANCE" not in told[one.id]:

@@ -18,13 +18,14 @@ from simulator.dialect import Asked, Inbound
 from simulator.dialects import DIALECTS
 from simulator.dialects.sf import CHINA
 from simulator.outcomes import Fault, FaultName, Operation, Params
-from tests.simulation.faults import DOOR, WIRE, drawn, strikes
+from tests.simulation.faults import DOOR, PROCESS, WIRE, drawn, strikes
 
 if TYPE_CHECKING:
     from tests.simulation.gateway import Gateway
     from tests.simulation.world import World
 
 LATE_S = 4.0  # a request arrives at most so long after it was given up
+LEASE_S = 25.0  # longer than a lease
 BEYOND_S = 40.0  # unless its carrier breaks its own bound
 HTML = b"<html><head><title>Bad Gateway</title></head><body>nginx</body></html>"
 PAGES: dict[str, tuple[int, bytes]] = {
@@ -55,7 +56,7 @@ class Wire:
     world: "World"
     chance: Random
     share: int = 0  # of requests that meet a fault, in a million
-    pushes_fail: bool = False
+    rough: bool = False  # pushes fail too, and processes pause
     down: str = ""  # a carrier that cannot be reached
     silent: str = ""  # one that takes requests and never answers
     deaf: str = ""  # one that loses what it is asked to do, and tells all it knows
@@ -72,6 +73,9 @@ class Wire:
             return NO_ANSWER
         world.auditor.leaving(asked, sender.clock.machine_ms())
         answered: asyncio.Future[Outcome] = world.loop.create_future()
+        if self.rough and strikes(self.chance, PROCESS["paused_in_call"]):
+            world.met("process.paused_in_call")
+            world.loop.call_later(self.chance.uniform(0.0, 0.05), world.stall, LEASE_S)
         fault = self._fault(asked)
         world.spawn(self._travel(endpoint, asked, fault, answered))
         try:
@@ -169,7 +173,7 @@ class Wire:
         """One push, handed to whichever gateway lives. None: the carrier hears nothing."""
         world, chance = self.world, self.chance
         fault = ""
-        if self.pushes_fail and not message.forged:
+        if self.rough and not message.forged:
             fault = next((name for name, share in DOOR.items() if strikes(chance, share)), "")
         if fault:
             world.met(f"push.{fault}")

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import heapq
 import sqlite3
+import sys
 import tempfile
 import warnings
 from collections import Counter
@@ -32,7 +33,7 @@ from tests.simulation import judge
 from tests.simulation.auditor import Auditor
 from tests.simulation.crowd import HOUR_MS, POOR, RECEIVER, RICH, SENDER, Crowd, Life
 from tests.simulation.faults import PROCESS, PUSH, ROUND, strikes
-from tests.simulation.gateway import Gateway, Outside
+from tests.simulation.gateway import Gateway, Gone, Outside
 from tests.simulation.loop import Killed, Over, Stuck, VirtualLoop
 from tests.simulation.terms import (
     BOUND_MS,
@@ -66,7 +67,7 @@ OUTCOMES = {
     Outcome.DAMAGED: 5,
     Outcome.DELIVERED_ANYWAY: 8,
     Outcome.BUYER_REFUSED: 6,
-    Outcome.INTERCEPTED_BY_OTHER: 6,
+    Outcome.INTERCEPTED_BY_OTHER: 10,
     Outcome.LOST_THEN_FOUND: 8,
     Outcome.DAMAGED_AFTER_RETURN: 4,
     Outcome.LATE_ACCEPT: 6,
@@ -170,9 +171,9 @@ class World:
         chance = self._pace
         if self._chaos and strikes(chance, PROCESS["store_slow"]):
             self.met("process.store_slow")
-            slow = chance.uniform(0.3, 25.0)
+            slow = chance.choice((0.3, 1.0, 3.0, 25.0))
             return (slow, 0.0) if chance.random() < 0.5 else (0.0, slow)
-        if chance.random() < 0.6:
+        if chance.random() < 0.8:
             return 0.0, 0.0
         return chance.uniform(0.0, 0.004), chance.uniform(0.0, 0.004)
 
@@ -259,7 +260,7 @@ class World:
                 await asyncio.sleep(0.1)
 
     def _kill(self, gateway: Gateway | None) -> None:
-        if gateway is None or not gateway.process.alive:
+        if gateway is None or not gateway.process.alive or not self._chaos:
             return
         self.note("kill")
         self.kills += 1
@@ -328,25 +329,34 @@ class World:
         finally:
             self.crowd.at_work -= 1
 
+    async def _look(self) -> None:
+        self.crowd.at_work += 1
+        try:
+            await self.crowd.look()
+        except Gone:
+            return
+        finally:
+            self.crowd.at_work -= 1
+
     async def _round(self) -> None:
         chance, wire = self.chance, self.wire
         wire.down = wire.silent = ""
         wire.deaf = wire.deaf if chance.random() < 0.6 else ""
         wire.share = chance.choice((0, 100_000, 250_000, 500_000)) if self._chaos else 0
-        wire.pushes_fail = self._chaos
+        wire.rough = self._chaos
         if self._chaos:
             await self._misfortune()
         for _ in range(8 if wire.deaf else chance.randrange(1, 4)):
             await asyncio.sleep(chance.choice((0.02, 0.1, 0.4, 2.5)))
-            if wire.deaf and chance.random() < 0.2:
-                self._stall(BOUND_MS / 1000)
+            if wire.deaf and chance.random() < 0.12:
+                self.stall(BOUND_MS / 1000)
             self.advance(chance.choice((500, 1_500, 6_000, 30_000, 120_000)))
         if self.gateway is None:
             await self.start()
         if chance.random() < 0.8:
-            await self.rest(30.0)
+            await self.rest(8.0)
         if chance.random() < 0.2:
-            await self.crowd.look()
+            self.spawn(self._look())
         self.advance(MINUTE_MS if wire.deaf else chance.choice(LEAPS))
         if chance.random() < 0.15:
             await self.audit()
@@ -366,7 +376,7 @@ class World:
                 case "stopped":
                     await self._restart()
                 case "paused":
-                    self.loop.call_later(chance.uniform(0, 2), self._stall, self._span())
+                    self.loop.call_later(chance.uniform(0, 2), self.stall, self._span())
                 case "outage":
                     self.wire.down = chance.choice(("sf", "zto"))
                 case "silence":
@@ -383,7 +393,7 @@ class World:
     def _span(self) -> float:
         return self.chance.uniform(5.0, 60.0)
 
-    def _stall(self, seconds: float) -> None:
+    def stall(self, seconds: float) -> None:
         self.stalls += 1
         self.loop.stall(seconds)
 
@@ -400,8 +410,10 @@ class World:
     async def rest(self, most_s: float) -> bool:
         """Until nothing is under way, or for so long."""
         end = self.loop.time() + most_s
+        wait_s = 0.1
         while self.loop.time() < end:
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, 2.0)
             if self.gateway is None:
                 await self.start()
             elif not self.wire.busy:
@@ -421,7 +433,7 @@ class World:
         """The faults are over: everything must come to its end by itself."""
         self.crowd.calm = True
         self._fatal, self._refusing_until = 0, 0.0
-        self.wire.share, self.wire.pushes_fail = 0, False
+        self.wire.share, self.wire.rough = 0, False
         self.wire.down = self.wire.silent = self.wire.deaf = ""
         if self.met_[
             "round.clock_back"
@@ -434,7 +446,7 @@ class World:
             over = judge.arrived(self) and not self.crowd.at_work and not self._waiting
             if over and not judge.unsettled(self):
                 break
-            self.advance(MINUTE_MS * 10 if look < 12 else 6 * HOUR_MS)
+            self.advance(MINUTE_MS * 10 if look < 6 else 9 * HOUR_MS)
         else:
             for what in judge.unsettled(self):
                 self.wrong("inv.L1", what)
@@ -470,6 +482,8 @@ class World:
         plan = Journey(*(step * pace // 16 for step in Journey().steps()))
         (stand,) = chance.choices(tuple(STANDS), tuple(STANDS.values()))
         (outcome,) = chance.choices(tuple(OUTCOMES), tuple(OUTCOMES.values()))
+        if outcome is Outcome.LATE_ACCEPT:  # the one push that tells a new number may be lost
+            renumbered = ReturnNumber.SAME
         parcel = Parcel(
             channel,
             account.name,
@@ -484,7 +498,7 @@ class World:
             plan,
         )
         # nobody but a push tells that what was refused has been accepted after all
-        watched = self.now if outcome is Outcome.LATE_ACCEPT or chance.random() < 0.6 else None
+        watched = self.now if outcome is Outcome.LATE_ACCEPT or chance.random() < 0.45 else None
         record = Record(parcel, account, Script(outcome, Params(self._destiny())), watched)
         self.depot.add([record])
         self.pusher.watch(record)
@@ -503,7 +517,7 @@ class World:
             "damaged_ms": HOUR_MS,
             "deliver_ms": chance.choice((10 * MINUTE_MS, 3 * HOUR_MS)),
             "claim_ms": chance.choice((HOUR_MS, 20 * HOUR_MS)),
-            "claim": chance.choice(("grant", "grant", "partial", "reject")),
+            "claim": chance.choice(("grant", "grant", "grant", "grant", "partial", "reject")),
             "when": chance.choice(("reply", "later")),
         }
         return given
@@ -516,8 +530,15 @@ CLAIMS = {"LOST": "LOST", "RETURN_FAILED": "RETURN_FAILED", "RETURNED": "DAMAGED
 def play(seed: int, size: int, most: int = VIOLATIONS_MAX) -> Result:
     """A seed in a directory that is gone afterwards."""
     memory = MEMORY if MEMORY.is_dir() else None
-    with tempfile.TemporaryDirectory(prefix="turnback-seed-", dir=memory) as made:
-        return simulate(World(seed, size, Path(made), most=most))
+    gc.disable()  # nothing is finalised at a time that the seed does not choose
+    gc.freeze()
+    try:
+        with tempfile.TemporaryDirectory(prefix="turnback-seed-", dir=memory) as made:
+            return simulate(World(seed, size, Path(made), most=most))
+    finally:
+        _bury()
+        gc.unfreeze()
+        gc.enable()
 
 
 def simulate(world: World) -> Result:
@@ -528,8 +549,6 @@ def simulate(world: World) -> Result:
         cache_logger_on_first_use=False,
     )
     migrate(path_of(world.settings.store.url.get_secret_value()))
-    collecting = gc.isenabled()
-    gc.disable()  # nothing is finalised at a time that the seed does not choose
     try:
         world.loop.run_until_complete(world.run())
     except Over:
@@ -543,11 +562,21 @@ def simulate(world: World) -> Result:
     finally:
         world.auditor.close()
         world.loop.close()
-        if collecting:
-            gc.enable()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what was killed was never awaited
-            gc.collect()
+
+
+def _bury() -> None:
+    """What was killed is finalised now, and says its last words to nobody."""
+    structlog.configure(processors=[_drop], wrapper_class=structlog.make_filtering_bound_logger(50))
+    hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        gc.collect()
+    sys.unraisablehook = hook
+    structlog.reset_defaults()
+
+
+def _drop(_: Any, level: str, fields: Any) -> Any:
+    raise structlog.DropEvent
 
 
 def _listener(world: World) -> Any:
