@@ -74,6 +74,7 @@ JOIN attempt a ON a.interception = i.id AND a.kind = :attempt AND a.ended_at IS 
 JOIN job j ON j.subject = i.id AND j.kind = :job AND j.state = 'leased' AND j.gen = a.gen
 WHERE i.channel = :channel AND i.waybill = :waybill AND j.lease_until > :machine_ms
 """
+READ_AT = "SELECT read_at FROM parcel WHERE channel = :channel AND waybill = :waybill"
 ATTEMPTS = {Operation.INTERCEPT: ("post", "submit"), Operation.CANCEL: ("cancel", "withdraw")}
 
 
@@ -170,7 +171,9 @@ class Auditor:
         marks = life.record.course()
         times = [since - FRESH_MS, self.world.now]
         told = self.readings.get((life.channel, life.waybill), [])
-        times += [asked for asked, came in told[-2:] if came >= times[0] and asked < times[0]]
+        [(read_at,)] = self.rows(READ_AT, channel=life.channel, waybill=life.waybill)
+        if read_at >= times[0]:  # kept just now, however long it was under way
+            times += [asked for asked, _ in told[-2:] if asked < times[0]]
         times += [m.at_ms for m in marks if times[0] <= m.at_ms <= times[1]]
         if status not in {carrier.status(marks, at) for at in times}:
             self.wrong("gt.price", f"{life.waybill}: quoted as {status}")
