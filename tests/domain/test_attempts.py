@@ -168,11 +168,9 @@ def test_an_old_cancel_without_an_answer_does_not_hide_the_answer_of_a_new_one()
     (first,) = stage.lease(JobKind.WITHDRAW)
     stage.crash()
     (second,) = stage.lease(JobKind.WITHDRAW)
-    stage.finish(Answer(Verdict.UNKNOWN, Reason.NO_ANSWER), first)
-    assert stage.ic.cancel is Cancel.SENT
-    stage.finish(Answer(Verdict.CANCELLED), second)
+    assert stage.finish(Answer(Verdict.UNKNOWN, Reason.NO_ANSWER), first).cancel is Cancel.SENT
+    assert stage.finish(Answer(Verdict.CANCELLED), second).cancel is Cancel.DONE
     assert stage.columns == "CANCELLED NONE REFUNDED"
-    assert stage.ic.cancel is Cancel.DONE
     stage.audit()
 
 
