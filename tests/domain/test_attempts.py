@@ -231,6 +231,26 @@ def test_the_silence_of_an_old_attempt_says_nothing_of_the_one_under_way() -> No
     stage.audit()
 
 
+def test_a_stale_holder_does_not_end_a_withdrawal_that_waits_for_the_one_under_way() -> None:
+    stage = Stage("zto")
+    stage.create()
+    first = stage.work
+    stage.crash()
+    stage.recover()
+    stage.wait(20 * MINUTE_MS)
+    stage.look(Verdict.ABSENT)
+    (second,) = stage.lease(JobKind.SUBMIT)
+    stage.withdraw()
+    stage.finish(Answer(Verdict.UNKNOWN, Reason.NOT_SENT), first)
+    assert stage.columns == "SENDING NONE HELD"
+    assert stage.ic.cancel is Cancel.ASKED
+    stage.finish(Answer(Verdict.RECEIVED), second)
+    (cancel,) = stage.lease(JobKind.WITHDRAW)
+    stage.finish(Answer(Verdict.CANCELLED), cancel)
+    assert stage.columns == "CANCELLED NONE RELEASED"
+    stage.audit()
+
+
 def test_nothing_found_before_the_bound_proves_nothing_after_it() -> None:
     stage = Stage("zto")
     stage.create()
