@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test crash fuzz bench simulate teeth soak proto lock clean
+.PHONY: demo test crash fuzz bench soak teeth proto lock clean
 .DEFAULT_GOAL := demo
 
 .venv: pyproject.toml requirements.lock
@@ -32,13 +32,11 @@ fuzz: .venv  ## a million hostile inputs; SEED=2 and COUNT=1000 (of each part) m
 bench: .venv  ## CPU time per Create beside a bare floor, in one run
 	@$(BIN)/turnback-load bench
 
+MINUTES ?= 60
 SEEDS ?= 500
 SIZE ?= 200
-START ?= 1
-STATE ?= simulation.json
-
-simulate: .venv  ## seeds of the simulation; goes on where STATE ends
-	@$(BIN)/python -W ignore -m tests.simulation --seeds $(SEEDS) --size $(SIZE) --start $(START) --state $(STATE) --jobs 2
+soak: .venv  ## seeds of the simulation and kills on both stores; goes on where simulation.json and crash.json end
+	@$(BIN)/python -m tests.soak --minutes $(MINUTES) --seeds $(SEEDS) --size $(SIZE)
 
 teeth: .venv  ## plant every bug of the table, and have it found
 	@$(BIN)/python -W ignore -m tests.simulation.planted --jobs 2 --out docs/planted.md
