@@ -35,7 +35,7 @@ PORT = "gateway/domain/carrier.py"
 PARCEL = "gateway/domain/parcel.py"
 PUSHES = "gateway/pushes.py"
 WORKER = "gateway/worker.py"
-DOMAIN = "tests/domain"
+DOMAIN = "tests/domain tests/test_adapters.py"
 STORE = "gateway/store/sqlite.py"
 
 
@@ -408,6 +408,7 @@ BUGS: tuple[Bug, ...] = (
         STORE,
         'db.execute("ROLLBACK")\n            raise\n',
         'db.execute("COMMIT")\n            raise\n',
+        "tests/test_refusing.py",
     ),
     # -- pushes -----------------------------------------------------------------------------
     bug(
