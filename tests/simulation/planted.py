@@ -24,7 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from tests.simulation.bugs import BUGS, Bug
 
 ROOT = Path(__file__).parent.parent.parent
-SEEDS, SIZE = 12, 40
+SEEDS, SIZE = 16, 40
 FIRST = 9_001
 PATIENCE_S = 900
 LEFT_OUT = shutil.ignore_patterns("__pycache__", ".*", "*.pyc")
@@ -106,7 +106,7 @@ def hunt(bug: Bug, seeds: int = SEEDS, size: int = SIZE) -> Verdict:
         if done.returncode or not count:
             raise RuntimeError(f"{bug.name}: the simulation broke:\n{done.stderr[-2000:]}")
         if bug.suite:
-            done = _run(root, "-m", "pytest", "-x", "-q", "-n0", bug.suite)
+            done = _run(root, "-m", "pytest", "-x", "-q", "-n0", *bug.suite.split())
             failed = search(r"(?:FAILED|ERROR) (tests/[\w/.]+::\w+)", done.stdout)
             if done.returncode == 1 and failed:
                 return Verdict(bug, failed[1], seeds)
