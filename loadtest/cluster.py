@@ -26,6 +26,9 @@ USERS = ("postgres", "pgserver", "nobody")  # whom root becomes, the first there
 READY_S = 60.0  # recovery included
 PAUSE_S = 0.05
 OWNER = "postgres"
+FOLLOWED = "SELECT sync_state FROM pg_stat_replication"
+STANDBY = "standby"  # its name among the synchronous ones
+COPYING = ("--write-recovery-conf", "--wal-method=stream", "--checkpoint=fast", "--no-sync")
 DATABASE = "turnback"
 # Another user is become after the start: a start that has to does it with a fork, and gRPC's
 # threads do not survive one.
@@ -71,13 +74,15 @@ def _major(path: Path) -> int:
 class Cluster:
     """`async with Cluster() as cluster:` and a database answers at `cluster.url`."""
 
-    def __init__(self, *, durable: bool = True) -> None:
-        """Without `durable` it does not wait for the disk: only a loss of power would tell."""
+    def __init__(self, *, durable: bool = True, follows: "Cluster | None" = None) -> None:
+        """Without `durable` it does not wait for the disk: only a loss of power would tell.
+        `follows`: it is a standby of that one, and begins as its copy."""
         found = binaries()
         if found is None:
             raise ClusterError(f"no PostgreSQL: {BINARIES} names none, and there is none here")
         self._programs = found
         self._durable = durable
+        self._follows = follows
         self._user = _unprivileged()
         self._process: asyncio.subprocess.Process | None = None
         self.directory = Path()
@@ -138,7 +143,41 @@ class Cluster:
             await db.close()
         return self.url_of(database)
 
+    async def wait_for_standby(self) -> None:
+        """From now on a commit is answered once the standby has it on its disk."""
+        db = await asyncpg.connect(self.url_of(OWNER))
+        try:
+            await db.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{STANDBY}'")
+            await db.execute("SELECT pg_reload_conf()")
+            for _ in range(int(READY_S / PAUSE_S)):
+                if await db.fetchval(FOLLOWED) == "sync":
+                    return
+                await asyncio.sleep(PAUSE_S)
+            raise ClusterError(f"no standby follows{self._said()}")
+        finally:
+            await db.close()
+
+    async def promote(self) -> None:
+        """It follows nobody any more, and takes writes."""
+        db = await asyncpg.connect(self.url_of(OWNER))
+        try:
+            if not await db.fetchval("SELECT pg_promote(wait_seconds => 30)"):
+                raise ClusterError(f"the standby was not promoted{self._said()}")
+        finally:
+            await db.close()
+
+    async def _copy(self, leader: "Cluster") -> None:
+        where = f"host={leader.directory} user={OWNER} application_name={STANDBY}"
+        made = await self._run(
+            "pg_basebackup", "-d", where, "-D", str(self.directory / "data"), *COPYING
+        )
+        if await made.wait() != 0:
+            raise ClusterError(f"pg_basebackup failed{self._said()}")
+
     async def _make(self) -> None:
+        if self._follows is not None:
+            await self._copy(self._follows)
+            return
         arguments = ["--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "-U", OWNER]
         data = str(self.directory / "data")
         made = await self._run("initdb", *arguments, "-D", data)

@@ -36,6 +36,7 @@ STEP_MS = 40 * MINUTE_MS
 STEPS_MAX = 160  # of the clock until all is settled
 TRIES_MAX = 600  # of one call, over all restarts
 PAUSE_S = 0.05
+UNAVAILABLE: int = grpc.StatusCode.UNAVAILABLE.value[0]  # as it stands in a google.rpc.Status
 CALL_S = 15.0
 FAILOVER_S = 4.0  # then another replica is asked the same
 IDLE_S = 5
@@ -258,9 +259,13 @@ class Crowd:
     async def intercept(self, case: Case) -> None:
         item = parcels.ParcelServiceRegisterRequest(parcel=registration(case))
         batch = parcels.ParcelServiceBatchRegisterRequest(items=[item])
-        answer = await self.ask(wire.REGISTER, batch)
-        if not answer.results[0].HasField("registered"):
-            self.wrong(f"{case.waybill}: not registered: {answer.results[0].error.message}")
+        for _ in range(TRIES_MAX):  # an item of a batch has a status of its own
+            result = (await self.ask(wire.REGISTER, batch)).results[0]
+            if result.error.code != UNAVAILABLE:
+                break
+            await asyncio.sleep(PAUSE_S)
+        if not result.HasField("registered"):
+            self.wrong(f"{case.waybill}: not registered: {result.error.message}")
             return
         for _ in range(ACTS_MAX):
             if await self._create(case):

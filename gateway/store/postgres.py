@@ -48,6 +48,9 @@ SESSION = {
     "TimeZone": "UTC",
 }
 READING = {"default_transaction_read_only": "on", "plan_cache_mode": "force_custom_plan"}
+# Of several servers that a URL names: the one that writes. Readings go there too, since whoever was
+# told of a commit reads it next, and a standby may be a moment behind.
+WRITES, LEADS = SessionAttribute("read-write"), SessionAttribute("primary")
 WRITING = {"default_transaction_isolation": "read committed"}
 
 BUSY = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
@@ -141,7 +144,7 @@ class Driver:
                 statement_cache_size=CACHED,
                 max_cached_statement_lifetime=0,
                 server_settings=SESSION | (WRITING if writes else READING),
-                target_session_attrs=SessionAttribute("read-write" if writes else "any"),
+                target_session_attrs=WRITES if writes else LEADS,
             )
             await _decoding(db)
         except (*LOST, asyncpg.PostgresError, TimeoutError) as error:
@@ -334,6 +337,7 @@ class Driver:
             reset=_kept,
             statement_cache_size=CACHED,
             server_settings={**SESSION, **READING},
+            target_session_attrs=LEADS,
         )
 
     # -- other replicas -------------------------------------------------------------------
