@@ -51,7 +51,7 @@ NAME_SHOWN = 64  # characters of a name that somebody gave
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Host = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.:_%\[\]-]+$", max_length=253)]
 Seconds = Annotated[int, Field(gt=0, le=10**6)]  # in ms it must fit the 32 bits of the gRPC library
-Point = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_:]+(#[1-9][0-9]{0,8})?$")]
+Point = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_:]+(#[1-9][0-9]{0,8})?(!stop)?$")]
 File = Annotated[Path, AfterValidator(_file)]
 
 
