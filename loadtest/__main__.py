@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from loadtest import bench, crash, demo, report
+from loadtest import bench, crash, demo, report, sharing
 from loadtest.drive import Restless
 from loadtest.fleet import FleetError
 
@@ -62,6 +62,7 @@ def demo_command(
 
 app.command("crash")(crash.command)
 app.command("bench")(bench.command)
+app.command("sharing")(sharing.command)
 
 
 def main() -> None:

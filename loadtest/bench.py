@@ -33,7 +33,7 @@ from gateway.pb.turnback.v1 import intercept_service_pb2 as pb
 from gateway.pb.turnback.v1 import operation_service_pb2 as operations
 from gateway.pb.turnback.v1 import parcel_service_pb2 as parcels
 from loadtest import client as wire
-from loadtest.crowd import Case, Crowd, Kind, registration, shipped
+from loadtest.crowd import Case, Crowd, Kind, shipped
 from loadtest.fleet import PAYMENT_AGREEMENT, Fleet, FleetError, Json
 from loadtest.floor import (
     HOLD_INSERTS,
@@ -146,9 +146,7 @@ class Bench:
 
         async def one(case: Case) -> pb.InterceptServiceCreateRequest:
             async with gate:
-                item = parcels.ParcelServiceRegisterRequest(parcel=registration(case))
-                batch = parcels.ParcelServiceBatchRegisterRequest(items=[item])
-                await self.crowd.ask(wire.REGISTER, batch)
+                await self.crowd.register(case)
                 key = parcels.ParcelKey(carrier=self.carrier, waybill=case.waybill)
                 asked = pb.InterceptServiceQuoteRequest(merchant_id=case.merchant, parcel=key)
                 quote = (await self.crowd.ask(wire.QUOTE, asked)).quote

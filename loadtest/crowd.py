@@ -256,7 +256,7 @@ class Crowd:
         merchant = self.chance.choice(self.merchants)
         return Case(kind, merchant, waybill, f"order-{number}", f"request-{number:08}")
 
-    async def intercept(self, case: Case) -> None:
+    async def register(self, case: Case) -> bool:
         item = parcels.ParcelServiceRegisterRequest(parcel=registration(case))
         batch = parcels.ParcelServiceBatchRegisterRequest(items=[item])
         for _ in range(TRIES_MAX):  # an item of a batch has a status of its own
@@ -266,6 +266,10 @@ class Crowd:
             await asyncio.sleep(PAUSE_S)
         if not result.HasField("registered"):
             self.wrong(f"{case.waybill}: not registered: {result.error.message}")
+        return result.HasField("registered")
+
+    async def intercept(self, case: Case) -> None:
+        if not await self.register(case):
             return
         for _ in range(ACTS_MAX):
             if await self._create(case):
