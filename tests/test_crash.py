@@ -12,6 +12,7 @@ import pytest
 from loadtest.cluster import BINARIES, binaries
 from loadtest.judge import unfenced
 from loadtest.tally import MOMENT, PAUSE, Row, Tally
+from tests.engines import missing
 
 POINTS = (
     "before_commit:CreateInterception",
@@ -46,7 +47,7 @@ def test_nothing_is_lost_or_doubled_on_sqlite(tmp_path: Path) -> None:
 @pytest.mark.timeout(280)
 def test_nothing_is_lost_or_doubled_by_three_replicas_on_postgres(tmp_path: Path) -> None:
     if binaries() is None and not os.environ.get("CI"):
-        pytest.skip(f"PostgreSQL: {BINARIES} names no server, and none is here")
+        missing(f"PostgreSQL: {BINARIES} names no server, and none is here")
     few = ["--points", ",".join(FEW), "--times", "1", "--random", "1", "--databases", "1"]
     some = ["--interceptions", "12", "--pause-s", "4"]
     store = crash(tmp_path / "state", "--store", "postgres", *few, *some).stores["postgres"]

@@ -11,6 +11,7 @@ from loadtest.crowd import Crowd
 from loadtest.fleet import Fleet
 from loadtest.judge import Judge
 from loadtest.simulation import Simulation
+from tests.engines import missing
 
 INTERCEPTIONS = 200
 AT_ONCE = 10
@@ -21,7 +22,7 @@ ZTO_AND_SF = {name: SETTINGS["carriers"][name] for name in ("sf", "zto")}
 @pytest.mark.timeout(280)
 async def test_a_failover_of_postgres_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
     if binaries() is None:
-        pytest.skip("PostgreSQL: no programs of a server are here to make a standby with")
+        missing("PostgreSQL: no programs of a server are here to make a standby with")
     try:
         await _failed_over(tmp_path)
     except ClusterError as error:
