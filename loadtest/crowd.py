@@ -36,7 +36,7 @@ STEP_MS = 40 * MINUTE_MS
 STEPS_MAX = 160  # of the clock until all is settled
 TRIES_MAX = 600  # of one call, over all restarts
 PAUSE_S = 0.05
-UNAVAILABLE: int = grpc.StatusCode.UNAVAILABLE.value[0]  # as it stands in a google.rpc.Status
+UNAVAILABLE: int = grpc.StatusCode.UNAVAILABLE.value[0]
 CALL_S = 15.0
 FAILOVER_S = 4.0  # then another replica is asked the same
 IDLE_S = 5
@@ -257,16 +257,15 @@ class Crowd:
         return Case(kind, merchant, waybill, f"order-{number}", f"request-{number:08}")
 
     async def register(self, case: Case) -> bool:
-        item = parcels.ParcelServiceRegisterRequest(parcel=registration(case))
-        batch = parcels.ParcelServiceBatchRegisterRequest(items=[item])
+        batch = parcels.ParcelServiceBatchRegisterRequest(items=[registering(case)])
         for _ in range(TRIES_MAX):  # an item of a batch has a status of its own
             result = (await self.ask(wire.REGISTER, batch)).results[0]
             if result.error.code != UNAVAILABLE:
                 break
             await asyncio.sleep(PAUSE_S)
-        if not result.HasField("registered"):
+        if result.error.code:
             self.wrong(f"{case.waybill}: not registered: {result.error.message}")
-        return result.HasField("registered")
+        return not result.error.code
 
     async def intercept(self, case: Case) -> None:
         if not await self.register(case):
@@ -279,14 +278,10 @@ class Crowd:
 
     async def forget(self, count: int) -> None:
         """Parcels that nobody will speak of again."""
-        items = [
-            parcels.ParcelServiceRegisterRequest(parcel=registration(self.case(KINDS[0])))
-            for _ in range(count)
-        ]
+        items = [registering(self.case(KINDS[0])) for _ in range(count)]
         for start in range(0, count, BATCH_MAX):
-            batch = parcels.ParcelServiceBatchRegisterRequest(
-                items=items[start : start + BATCH_MAX]
-            )
+            part = items[start : start + BATCH_MAX]
+            batch = parcels.ParcelServiceBatchRegisterRequest(items=part)
             answer = await self.ask(wire.REGISTER, batch)
             if not all(result.HasField("registered") for result in answer.results):
                 self.wrong("a parcel is not registered")
@@ -478,6 +473,10 @@ def shipped(case: Case, fleet: Fleet) -> Mapping[str, Any]:
         "value_minor": LINE_VALUE * len(LINES),
         "script": script,
     }
+
+
+def registering(case: Case) -> parcels.ParcelServiceRegisterRequest:
+    return parcels.ParcelServiceRegisterRequest(parcel=registration(case))
 
 
 def registration(case: Case) -> types.ParcelRegistration:

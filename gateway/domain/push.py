@@ -40,7 +40,7 @@ def told(book: Book, delivery: Delivery, network: str, tier: Tier, env: Env, ter
         parcel = book.need(Parcel, key)
         numbers = {parcel.waybill, *(alias.waybill for alias in book.of(Alias, parcel.id))}
         scans = tuple(scan for scan in delivery.scans if scan.waybill in numbers)
-        parcel = store_scans(book, parcel, scans, tier, env, asked=False)
+        parcel = store_scans(book, parcel, scans, tier, env)
         ic = latest(book.of(Interception, parcel.id))
         if ic is None or not ic.sent_at:
             continue

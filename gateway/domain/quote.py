@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from gateway.domain.book import Book
-from gateway.domain.carrier import Answer, Status, Tier, Verdict
+from gateway.domain.carrier import Answer, Status, Verdict
 from gateway.domain.command import Env, No, Wants
 from gateway.domain.eligibility import case_of, fee_minor, unmet
 from gateway.domain.fees import Terms
@@ -19,7 +19,7 @@ from gateway.domain.parcel import (
     ScanRow,
 )
 from gateway.domain.refusal import Refusal, Refusals, Why
-from gateway.domain.register import newest, store_scans
+from gateway.domain.register import keep_reading, newest
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +59,7 @@ def make_quote(book: Book, command: MakeQuote, env: Env, terms: Terms) -> Quoted
     if parcel.purged_at:  # nobody to send it back to: it has to be registered again
         return Refusals((Refusal(Why.WAYBILL_NOT_YOURS, field="waybill"),))
     if command.read is not None and command.read.verdict is Verdict.RECEIVED:
-        parcel = store_scans(
-            book,
-            parcel,
-            command.read.scans,
-            Tier.T1,
-            env,
-            asked=True,
-            asked_at=command.read.asked_at,
-        )
+        parcel = keep_reading(book, parcel, command.read, env)
     status = status_now(parcel, terms, env.now)
     if status is Status.UNKNOWN:
         return Refusal(Why.STATUS_PENDING)

@@ -66,7 +66,7 @@ from gateway.domain.parcel import (
     ScanRow,
     journey,
 )
-from gateway.domain.register import store_scans
+from gateway.domain.register import keep_reading
 from gateway.domain.reply import CHILDREN, late, repeats, said_no, why
 
 D, E, V = Decision, Event, Verdict
@@ -113,15 +113,7 @@ def observe(book: Book, command: Observe, env: Env, terms: Terms) -> Interceptio
     if command.asked is not None and command.asked_ms < _answered_ms(book, ic):
         whole = False  # asked before the carrier had ours: it may speak of another's
     if command.read is not None and command.read.verdict not in SILENT:
-        parcel = store_scans(
-            book,
-            parcel,
-            command.read.scans,
-            Tier.T1,
-            env,
-            asked=True,
-            asked_at=command.read.asked_at,
-        )
+        parcel = keep_reading(book, parcel, command.read, env)
     elif command.read is None and command.asked is not None and whole:
         parcel = book.put(replace(parcel, read_at=env.now))  # a query is all there is to ask
     if any(answer.reason is Reason.WRONG_WAYBILL for answer in answers):

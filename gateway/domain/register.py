@@ -136,13 +136,11 @@ def store_scans(
     tier: Tier,
     env: Env,
     *,
-    asked: bool,
-    asked_at: int = 0,
+    asked_at: int | None = None,
 ) -> Parcel:
     """Keep new scans; one told again by a better source is taken over whole from it.
 
-    `asked` where they are the answer to a tracking request: the parcel has been looked at, when it
-    was asked and not when the answer came (0: now).
+    `asked_at` where they are the answer to a tracking request: the parcel has been looked at.
     Scans of a lesser tier take no room from better ones.
     """
     people = book.of(Person, parcel.id)
@@ -162,15 +160,20 @@ def store_scans(
                 book.put(Alias(key, parcel.id, back))
     here = journey(parcel, book.of(ScanRow, parcel.id))
     status = here.status
-    if asked and status is Status.UNKNOWN:
+    if asked_at is not None and status is Status.UNKNOWN:
         status = Status.NOT_PICKED_UP  # the carrier knows of no scan yet
     changed = replace(
         parcel,
         status=status,
         status_at=here.status_at,
-        read_at=max(parcel.read_at, asked_at or env.now) if asked else parcel.read_at,
+        read_at=max(parcel.read_at, asked_at or 0),
     )
     return changed if changed == parcel else book.put(changed)
+
+
+def keep_reading(book: Book, parcel: Parcel, read: Answer, env: Env) -> Parcel:
+    """Keep a tracking answer: it tells of when it was asked for, not of when it came."""
+    return store_scans(book, parcel, read.scans, Tier.T1, env, asked_at=read.asked_at or env.now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,12 +194,4 @@ def record_track(book: Book, command: RecordTrack, env: Env, _: Terms) -> Parcel
         return Refusal(Why.PARCEL_UNKNOWN)
     if command.read.verdict is not Verdict.RECEIVED:
         return parcel
-    return store_scans(
-        book,
-        parcel,
-        command.read.scans,
-        Tier.T1,
-        env,
-        asked=True,
-        asked_at=command.read.asked_at,
-    )
+    return keep_reading(book, parcel, command.read, env)

@@ -130,6 +130,8 @@ def decided(world: "World", found: list[Kept]) -> Wrong:
         accepted = one.accepted(world.now)
         if one.id in left or _delayed(world, one):
             continue
+        if one.decision == "NEVER_SENT" and _unheard(world, one):
+            continue
         promised = one.decision in PROMISED
         entry, truth, deal = one.entry, one.truth, world.deals[one.channel]
         kin = [other for other in found if other.waybill == one.waybill and other is not one]
@@ -145,7 +147,7 @@ def decided(world: "World", found: list[Kept]) -> Wrong:
             refused_first = entry is not None and entry.refused_ms is not None
             withdrawn = gone and (one.decision == "CANCELLED" or refused_first)
             delivered = one.reason == "DELIVERED" and truth.delivered_ms is not None
-            unheard = one.waybill in world.broken and one.channel == "zto"
+            unheard = _unheard(world, one)
             kept_by = [other for other in kin if other.decision in PROMISED]
             elsewhere = any(_instead(world, other, [one]) for other in kept_by)
             if not (withdrawn or delivered or unheard or elsewhere):
@@ -154,6 +156,13 @@ def decided(world: "World", found: list[Kept]) -> Wrong:
         believed = world.jumped or one.waybill in world.broken
         if one.decision == "LATE_ACCEPTED" and not (late or believed):
             yield "inv.C3", f"{one.id} was given up, and the carrier had never refused it"
+
+
+def _unheard(world: "World", one: Kept) -> bool:
+    """Whether ZTO's bound did not hold: the carrier broke it, or a clock that was set forward over
+    a restart let it seem over. What is given up by then is not followed, and no push may tell."""
+    leapt = world.jumped and one.decision == "NEVER_SENT"
+    return one.channel == "zto" and (one.waybill in world.broken or leapt)
 
 
 def _delayed(world: "World", one: Kept) -> bool:
@@ -179,6 +188,8 @@ def charged(world: "World", found: list[Kept]) -> Wrong:
             allowed.add("CAPTURED")
         money = "NONE" if one.fee == 0 else one.money
         if one.id in left or _delayed(world, one):
+            continue
+        if one.decision == "NEVER_SENT" and _unheard(world, one):
             continue
         if one.fee and money not in allowed:
             what = f"{one.id} {one.decision}: fee {money}, the truth allows {sorted(allowed)}"
