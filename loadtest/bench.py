@@ -33,7 +33,8 @@ from gateway.pb.turnback.v1 import intercept_service_pb2 as pb
 from gateway.pb.turnback.v1 import operation_service_pb2 as operations
 from gateway.pb.turnback.v1 import parcel_service_pb2 as parcels
 from loadtest import client as wire
-from loadtest.crowd import Case, Crowd, Kind, shipped
+from loadtest.cases import Case, Kind, shipped
+from loadtest.crowd import Crowd
 from loadtest.fleet import PAYMENT_AGREEMENT, Fleet, FleetError, Json
 from loadtest.floor import (
     HOLD_INSERTS,

@@ -27,8 +27,9 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Column, Table
 
+from loadtest.cases import BROKEN, MINUTE_MS
 from loadtest.cluster import Cluster, ClusterError
-from loadtest.crowd import BROKEN, MINUTE_MS, Crowd
+from loadtest.crowd import Crowd
 from loadtest.fleet import Fleet, FleetError, Json
 from loadtest.judge import Judge
 from loadtest.killing import ACTS, Blow, Killing

@@ -7,9 +7,8 @@ it is, with the same request_id, until it is answered.
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
@@ -22,15 +21,28 @@ from gateway.pb.turnback.v1 import intercept_service_pb2 as pb
 from gateway.pb.turnback.v1 import merchant_service_pb2 as merchants
 from gateway.pb.turnback.v1 import operation_service_pb2 as operations
 from gateway.pb.turnback.v1 import parcel_service_pb2 as parcels
-from gateway.pb.turnback.v1 import types_pb2 as types
 from gateway.pb.turnback.v1 import wallet_service_pb2 as wallets
 from loadtest import client as wire
+from loadtest.cases import (
+    BROKEN,
+    KINDS,
+    LINE_VALUE,
+    LINES,
+    LOST,
+    MINUTE_MS,
+    POISON,
+    SLOW,
+    WITHDRAWN,
+    Case,
+    Kind,
+    registering,
+    shipped,
+)
 from loadtest.client import Method, fen, millis, yuan
 from loadtest.fleet import AGREEMENTS, PAYMENT_AGREEMENT, Fleet, FleetError
 from loadtest.replicas import Replicas
 from loadtest.simulation import Simulation
 
-MINUTE_MS = 60_000
 BATCH_MAX = 100  # registrations of one call
 STEP_MS = 40 * MINUTE_MS
 STEPS_MAX = 160  # of the clock until all is settled
@@ -49,95 +61,9 @@ UNANSWERED = (
     grpc.StatusCode.CANCELLED,
 )
 TOP_UP = 2_000_000
-LINE_VALUE = 20_000
-LINES = ("1", "2", "3")
-BROKEN = "broken"  # a channel whose adapter fails: what its jobs meet is an error of our own code
-PARAMS: Mapping[str, int] = {
-    "turn_ms": 10 * MINUTE_MS,
-    "return_ms": 120 * MINUTE_MS,
-    "lost_ms": 20 * MINUTE_MS,
-    "damaged_ms": 20 * MINUTE_MS,
-    "claim_ms": 30 * MINUTE_MS,
-    "deliver_ms": 60 * MINUTE_MS,
-}
 UNDECIDED = (pb.DECISION_QUEUED, pb.DECISION_SENDING, pb.DECISION_PROCESSING, pb.DECISION_UNKNOWN)
 PROMISED = (pb.DECISION_ACCEPTED, pb.DECISION_LATE_ACCEPTED)
 UNDER_WAY = (pb.MOVEMENT_NONE, pb.MOVEMENT_RETURNING)
-SENDER = {
-    "name": "沈仓",
-    "phone": "19900009999",
-    "province": "浙江省",
-    "city": "嘉兴市",
-    "district": "南湖区",
-    "street": "仓储路 18 号",
-}
-RECEIVER = SENDER | {"name": "顾客", "phone": "19900000001", "city": "杭州市", "district": "西湖区"}
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """One sort of interception: where, how it ends, and what goes wrong on the way."""
-
-    channel: str
-    outcome: str = "returned"
-    fault: str = ""
-    withdraw: bool = False
-    more: Mapping[str, Any] = field(default_factory=dict)
-
-
-LOST = {"sf": Kind("sf", "lost"), "zto": Kind("zto", "lost")}
-WITHDRAWN = (Kind("sf", withdraw=True), Kind("zto", withdraw=True))
-POISON = Kind(BROKEN)
-SLOW = Kind("sf", fault="slow", more={"operation": "track", "params": {"ms": 450}})
-HELD = {"params": {"ms": 900}}  # longer than the gateway waits
-KINDS = (
-    Kind("sf"),
-    Kind("zto"),
-    Kind("sf", "returned", "reset_after"),
-    Kind("zto", "returned", "reset_after"),
-    Kind("sf", "refused"),
-    Kind("zto", "refused", more={"when": "later"}),
-    Kind("sf", "accepted_by_push"),
-    Kind("zto", "returned", "http_500"),
-    Kind("sf", "returned", "timeout_after", more=HELD),
-    Kind("zto", "returned", "timeout_after", more=HELD),
-    Kind("sf", "delivered_anyway"),
-    Kind("zto", "delivered_anyway"),
-    Kind("sf", "returned", "busy_code"),
-    Kind("zto", "returned", "truncated"),
-    Kind("sf", "damaged_after_return"),
-    Kind("zto", "returned", "push_duplicate"),
-    Kind("sf", "buyer_refused"),
-    Kind("zto", "intercepted_by_other"),
-    Kind("sf", "refused_unlisted"),
-    Kind("zto", "returned", "push_reorder"),
-    *WITHDRAWN,
-    Kind("sf", "returned", "reset_before"),
-    Kind("zto", "returned", "busy_429"),
-    *LOST.values(),
-)
-
-
-@dataclass(slots=True)
-class Case:
-    """One interception as its client knows it."""
-
-    kind: Kind
-    merchant: str
-    waybill: str
-    order_no: str
-    request_id: str
-    fee: int = 0
-    point: str = ""  # armed when its Create was acknowledged
-    answers: set[tuple[str, int]] = field(default_factory=set)  # (interception, fee)
-
-    @property
-    def carrier(self) -> str:
-        return "zto" if self.kind.channel == BROKEN else self.kind.channel
-
-    @property
-    def interception(self) -> str:
-        return next(iter(self.answers))[0] if self.answers else ""
 
 
 class Crowd:
@@ -451,53 +377,3 @@ class Crowd:
         )
         await self.ask(wire.SETTLE, request)
         self.settlements[claim.id] = fen(claim.awards[0].amount)
-
-
-def shipped(case: Case, fleet: Fleet) -> Mapping[str, Any]:
-    """The parcel as the simulator is told of it."""
-    kind = case.kind
-    (account,) = (each for each in fleet.accounts if each.carrier == case.carrier)
-    script: dict[str, Any] = {"outcome": kind.outcome, "params": dict(PARAMS)}
-    if kind.fault:
-        script["faults"] = [{"name": kind.fault, **kind.more}]
-    else:
-        script["params"] |= kind.more
-    return {
-        "carrier": case.carrier,
-        "account": account.user,
-        "waybill": case.waybill,
-        "order_id": case.order_no,
-        "status": "in_transit",
-        "sender": SENDER,
-        "receiver": RECEIVER,
-        "value_minor": LINE_VALUE * len(LINES),
-        "script": script,
-    }
-
-
-def registering(case: Case) -> parcels.ParcelServiceRegisterRequest:
-    return parcels.ParcelServiceRegisterRequest(parcel=registration(case))
-
-
-def registration(case: Case) -> types.ParcelRegistration:
-    """The parcel as the gateway is told of it."""
-    lines = [
-        types.OrderLine(
-            line_no=line,
-            title="茶具",
-            category="home_storage",
-            quantity=1,
-            paid_amount=yuan(LINE_VALUE),
-            list_amount=yuan(LINE_VALUE),
-        )
-        for line in LINES
-    ]
-    order = types.Order(order_no=case.order_no, parcel_count=1, lines=lines, cancelled=True)
-    return types.ParcelRegistration(
-        merchant_id=case.merchant,
-        carrier=case.kind.channel,
-        waybill=case.waybill,
-        orders=[order],
-        sender=types.Contact(**SENDER),
-        receiver=types.Contact(**RECEIVER),
-    )

@@ -16,17 +16,9 @@ from gateway.pb.turnback.v1 import operation_service_pb2 as operations
 from gateway.pb.turnback.v1 import wallet_service_pb2 as wallets
 from loadtest import client as wire
 from loadtest import ledger
+from loadtest.cases import BROKEN, MINUTE_MS, Case
 from loadtest.client import fen
-from loadtest.crowd import (
-    BROKEN,
-    MINUTE_MS,
-    PROMISED,
-    STEPS_MAX,
-    UNDECIDED,
-    UNDER_WAY,
-    Case,
-    Crowd,
-)
+from loadtest.crowd import PROMISED, STEPS_MAX, UNDECIDED, UNDER_WAY, Crowd
 from loadtest.fleet import Json
 from loadtest.tally import Row
 

@@ -22,8 +22,9 @@ from google.protobuf.message import Message
 from gateway.pb.turnback.v1 import intercept_service_pb2 as pb
 from gateway.pb.turnback.v1 import wallet_service_pb2 as wallets
 from loadtest import client as wire
+from loadtest.cases import Kind, registration, shipped
 from loadtest.client import Client, Method
-from loadtest.crowd import Crowd, Kind, registration, shipped
+from loadtest.crowd import Crowd
 from loadtest.fleet import PAYMENT_AGREEMENT, FleetError
 from loadtest.watch import Watcher
 

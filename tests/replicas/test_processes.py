@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from loadtest.crowd import Crowd, Kind
+from loadtest.cases import Kind
+from loadtest.crowd import Crowd
 from loadtest.fleet import Fleet, Json
 from loadtest.judge import Judge
 from loadtest.simulation import Simulation

@@ -12,8 +12,8 @@ from gateway.pb.turnback.v1 import operation_service_pb2 as operations
 from gateway.pb.turnback.v1 import parcel_service_pb2 as parcels
 from gateway.pb.turnback.v1 import wallet_service_pb2 as wallets
 from loadtest import client as wire
+from loadtest.cases import MINUTE_MS, Case, Kind, registration
 from loadtest.client import fen, yuan
-from loadtest.crowd import MINUTE_MS, Case, Kind, registration
 from loadtest.fleet import PAYMENT_AGREEMENT
 from loadtest.judge import faults, settled
 from tests.engines import ENGINES, engine

@@ -14,7 +14,7 @@ from gateway.pb.turnback.v1 import intercept_service_pb2 as pb
 from gateway.pb.turnback.v1 import operation_service_pb2 as operations
 from gateway.pb.turnback.v1 import parcel_service_pb2 as parcels
 from loadtest import client as wire
-from loadtest.crowd import MINUTE_MS, Case, Kind, registration, shipped
+from loadtest.cases import MINUTE_MS, Case, Kind, registration, shipped
 from loadtest.fleet import PAYMENT_AGREEMENT
 from loadtest.judge import faults, settled
 from tests.engines import Engine
