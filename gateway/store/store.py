@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from gateway.clock import Clock
 from gateway.domain.command import Command, Env
+from gateway.domain.due import LeaseDue
 from gateway.domain.fees import Terms
 from gateway.domain.interception import EventRow
 from gateway.failpoints import FailPoints
@@ -56,6 +57,8 @@ class Store:
         self._builders: dict[tuple[str, type[Any]], Builder] = {}
         self._writer = Writer(self._commit, patience_s)
         self._position = 0
+        self._now_ms = 0  # machine time of the batch that is decided
+        self._looked_ms = 0  # and of the last one that looked for leases that had run out
         self._moved = asyncio.Event()
         self.due: list[Callable[[int], None]] = []  # told when a job is due, business ms
         self.batches: list[Callable[[int], None]] = []  # told the size of each batch
@@ -103,10 +106,9 @@ class Store:
         return await self._writer.submit(command)
 
     def _env(self, safe: bool) -> Env:
-        self.safe = safe
-        return Env(
-            self._clock.now(), self._clock.machine_ms(), self._clock.new_id, self.owner, safe
-        )
+        clock = self._clock
+        self.safe, self._now_ms = safe, clock.machine_ms()
+        return Env(clock.now(), self._now_ms, clock.new_id, self.owner, safe)
 
     async def _commit(self, commands: Sequence[Command]) -> list[Outcome]:
         self._began = asyncio.get_running_loop().time()
@@ -156,6 +158,8 @@ class Store:
             self._points.hit(f"after_commit:{name}")
         self._well = self._well or begin.unwell or done.rows > 0
         self._heard(position)
+        if any(isinstance(command, LeaseDue) for command in commands):
+            self._looked_ms = self._now_ms
         if done.due is not None:
             for told in self.due:
                 told(done.due)
@@ -246,10 +250,11 @@ class Store:
         return self._position
 
     async def audit(self) -> list[Finding]:
-        """The rules that do not hold now, all seen at one moment."""
+        """The rules that do not hold now, all seen at one moment. Leases are judged as of the last
+        look at them: a process that stood still has not forgotten them yet."""
         moment = Moment(
             now=self._clock.now(),
-            machine_ms=self._clock.machine_ms(),
+            machine_ms=self._looked_ms or self._clock.machine_ms(),
             four_eyes_above_minor=self._terms.policy.four_eyes_above_minor,
             retention_ms=self._terms.policy.retention_ms,
         )

@@ -15,7 +15,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from gateway.clock import Clock, new_id
+from gateway.clock import Clock, new_id, steady_ms
 from gateway.domain.carrier import Answer, Delivery, Milestone, Reason, Scan, Status, Verdict
 from gateway.domain.create import Created, CreateInterception
 from gateway.domain.due import LeaseDue
@@ -397,6 +397,27 @@ async def test_a_lease_that_ran_out_is_taken_over_and_its_holder_is_fenced(made:
         ended = await first.run(late)  # a reply is evidence whoever brings it
         assert (ended.decision, ended.money) == ("ACCEPTED", "CAPTURED")
         assert await first.audit() == []
+
+
+async def test_leases_that_ran_out_while_the_process_stood_still_are_not_forgotten_yet(
+    made: Engine,
+) -> None:
+    """The audit blames whoever looks and does not see; not who wakes up and has not looked."""
+    steady = [steady_ms()]
+    clock = Clock(followed=True, steady_ms=lambda: steady[0])
+    clock.follow(START)
+    stand = Stand(clock)
+    async with replicas(made, clock) as stores:
+        store = stores[0]
+        await stand.shop(store, 100_000)
+        await store.run(stand.create(await stand.quote(store), "c1", slot=True))
+        look = LeaseDue((), 8, {})
+        await store.run(look)
+        steady[0] += LEASE_MS + 61_000  # it stands still
+        assert await store.audit() == []
+        made.run("UPDATE job SET lease_until = lease_until - 90000 WHERE state = 'leased'")
+        await store.run(look)
+        assert [finding.rule for finding in await store.audit()] == ["O2"]
 
 
 async def test_one_command_that_breaks_does_not_break_its_batch(made: Engine) -> None:
