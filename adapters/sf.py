@@ -235,6 +235,7 @@ ADAPTER = port.Adapter(
     in_flight_bound_ms=port.Fact(wire.IN_FLIGHT_BOUND_MS, ASSUMED),
     fee_basis=port.Fact("reply", SEEN),
     reintercept=port.Fact(False, ASSUMED),  # documented for a sibling product
+    zone=port.Fact("Asia/Shanghai", ASSUMED),
     window=port.Fact(wire.ON_THE_WAY, ASSUMED),  # lower edge seen, upper edge the sibling's
     intercept=port.Operation(intercept, intercepted, repeatable=False, grade=SEEN),
     track=port.Operation(track, tracked, repeatable=True, grade=SEEN, batch=TRACK_MAX),

@@ -15,8 +15,7 @@ ASSUMED, DOCUMENTED, SEEN = port.Grade.ASSUMED, port.Grade.DOCUMENTED, port.Grad
 DESTINATIONS = {port.Action.RETURN: "2", port.Action.REDIRECT: "3"}
 CUSTOMER = {"customer_id": "customerId", "customer_name": "customerName"}
 DIGEST = ("digest", "digest_encoding", "digest_timestamp")
-OK = "SYS000"
-SCANS_MAX = 500
+OK, SCANS_MAX = "SYS000", 500
 ACCEPTED = wire.json_reply({"status": True, "message": "", "result": "", "statusCode": OK})
 
 PLATFORM = (  # about our call, not about the parcel: not executed
@@ -233,6 +232,7 @@ ADAPTER = port.Adapter(
     in_flight_bound_ms=port.Fact(wire.IN_FLIGHT_BOUND_MS, ASSUMED),
     fee_basis=port.Fact("contract", SEEN),
     reintercept=port.Fact(True, ASSUMED),
+    zone=port.Fact("Asia/Shanghai", ASSUMED),
     window=port.Fact(wire.ON_THE_WAY, ASSUMED),
     intercept=port.Operation(intercept, reading(INTERCEPT, intercepted), repeatable=True),
     track=port.Operation(track, reading(TRACK, tracked, UNCLEAR), repeatable=True, grade=SEEN),

@@ -192,7 +192,9 @@ def endpoints(
                 adapter=adapters[name],
                 account=account,
                 base_url=carrier.base_url,
-                credentials=_secrets(given.credentials) | dict(given.settings),
+                credentials=_secrets(given.credentials)
+                | dict(given.settings)
+                | config.sites(adapters[name], given),
                 settings=given.settings,
                 concurrency=carrier.limits.concurrency,
                 per_second=carrier.limits.per_second,

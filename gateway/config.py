@@ -31,7 +31,17 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from gateway.contracts import Carrier, Ident, Name, PolicySettings, Positive, Section
+from gateway.contracts import (
+    Account,
+    Carrier,
+    Ident,
+    Name,
+    PolicySettings,
+    Positive,
+    Section,
+    good_address,
+    host_of,
+)
 from gateway.domain import fees as rules
 from gateway.domain.carrier import Adapter
 
@@ -308,7 +318,27 @@ class Settings(BaseSettings):
                 continue
             if self.test is not None and carrier.host in production:
                 yield f"{where}.base_url: a production host, which the test settings refuse"
+            if adapter.provisional and not carrier.provisional:
+                yield f"{where}.provisional: what this carrier does is assumed; true allows it"
+            yield from self._site_problems(where, carrier, adapter, production)
             yield from _account_problems(where, carrier, adapter, self.tenants)
+
+    def _site_problems(
+        self, where: str, carrier: Carrier, adapter: Adapter, production: set[str]
+    ) -> Iterator[str]:
+        plaintext = self.test is not None and self.test.plaintext
+        for name, account in carrier.accounts.items():
+            for site, url in sites(adapter, account).items():
+                here = f"{where}.accounts.{name}.settings.{site}"
+                if self.test is not None and host_of(url) in production:
+                    yield f"{here}: a production host, which the test settings refuse"
+                if url.startswith("http://") and not plaintext:
+                    yield f"{here}: https is needed, or test.plaintext = true"
+
+
+def sites(adapter: Adapter, account: Account) -> dict[str, str]:
+    """The further addresses of an account: the carrier's usual ones, or others."""
+    return {name: account.settings.get(name, usual) for name, usual in adapter.sites.items()}
 
 
 def _account_problems(
@@ -324,8 +354,11 @@ def _account_problems(
                 yield f"{here}.credentials.{wanted}: this carrier needs it"
         for extra in sorted(set(account.credentials) - set(adapter.credentials)):
             yield f"{here}.credentials.{_named(extra)}: this carrier has no such credential"
-        for extra in sorted(set(account.settings) - set(adapter.settings)):
+        for extra in sorted(set(account.settings) - set(adapter.settings) - set(adapter.sites)):
             yield f"{here}.settings.{_named(extra)}: this carrier has no such setting"
+        for site, url in sites(adapter, account).items():
+            if not good_address(url):
+                yield f"{here}.settings.{site}: not an address such as https://host/path"
         for tenant in sorted(account.tenants - set(tenants)):
             yield f"{here}.tenants: there is no tenant {tenant}"
 

@@ -133,6 +133,8 @@ class CarrierLimits(Section):
 class Carrier(Section):
     adapter: Module | None = None
     """Module path of an adapter that is not in this repository; it has an `ADAPTER`."""
+    provisional: bool = False
+    """Allow an adapter whose facts are mostly assumed."""
     base_url: str
     """Where its interface is: https://host[:port][/path]."""
     accounts: Mapping[Ident, Account] = Field(default_factory=dict)
@@ -145,20 +147,30 @@ class Carrier(Section):
     @field_validator("base_url")
     @classmethod
     def _address(cls, url: str) -> str:
-        try:
-            parts = urlsplit(url)
-            good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-        except ValueError:  # its text quotes the address, and whatever secret is in it
-            good = False
-        if not good or not url.isascii() or not url.isprintable():
-            raise ValueError("not an address such as https://host/path")
-        if parts.username or parts.password or parts.query or parts.fragment:
-            raise ValueError("no credentials, query or fragment in an address")
+        if not good_address(url):
+            raise ValueError(
+                "no credentials, query or fragment, and an address such as https://host/path"
+            )
         return url.rstrip("/")
 
     @property
     def host(self) -> str:
-        return (urlsplit(self.base_url).hostname or "").lower()
+        return host_of(self.base_url)
+
+
+def good_address(url: str) -> bool:
+    """An address of HTTP without credentials, query or fragment."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # its text quotes the address, and whatever secret is in it
+        return False
+    plain = not (parts.username or parts.password or parts.query or parts.fragment)
+    return good and plain and url.isascii() and url.isprintable()
+
+
+def host_of(url: str) -> str:
+    return (urlsplit(url).hostname or "").lower()
 
 
 class PolicySettings(Section):

@@ -7,10 +7,11 @@ everything that is not an answer the adapter can read is UNKNOWN.
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import aiohttp
 from aiohttp.tracing import Trace
+from yarl import URL
 
 from gateway.clock import Clock
 from gateway.domain.carrier import (
@@ -23,14 +24,17 @@ from gateway.domain.carrier import (
     Reason,
     Reply,
     Stamp,
+    Token,
     Verdict,
     read,
+    read_token,
 )
 
 REPLY_MAX = 1 << 20  # bytes; a page of tracking is some 20 KiB
 NOT_SENT = Answer(Verdict.BUSY, Reason.NOT_SENT)
 NOT_ASKABLE = Answer(Verdict.REFUSED, Reason.BAD_REQUEST)  # the carrier needs what we lack
 NO_ANSWER = Answer(Verdict.UNKNOWN, Reason.NO_ANSWER)
+TOKEN_SPARE_MS = 60_000  # a token is not used this close to its end, nor in its last tenth
 UNSENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 
@@ -49,7 +53,7 @@ class Endpoint:
     adapter: Adapter
     account: str
     base_url: str
-    credentials: Mapping[str, str] = field(repr=False)
+    credentials: Mapping[str, str] = field(repr=False)  # the account's settings among them
     settings: Mapping[str, str]
     concurrency: int
     per_second: int
@@ -102,6 +106,8 @@ class Runner:
         self._nonce = nonce
         self._observe = observe
         self._send = send
+        self._tokens: dict[tuple[str, str], Token] = {}  # until they end, in machine time
+        self._fetching: dict[tuple[str, str], asyncio.Task[Token | Answer]] = {}
 
     async def perform(
         self,
@@ -115,17 +121,74 @@ class Runner:
         """`permit` is asked when the connection stands, right before the request goes out."""
         time = asyncio.get_running_loop().time
         started = time()
-        stamp = Stamp(self._clock.now(), self._nonce())
+        credentials = endpoint.credentials
+        token: Token | None = None
+        if endpoint.adapter.token is not None:
+            lent = await self._token(endpoint)
+            if isinstance(lent, Answer):
+                return lent
+            token = lent
+            credentials = {**credentials, "access_token": token.text}
         try:
-            call = operation.encode(question)
-            signed = endpoint.adapter.sign(call, endpoint.credentials, stamp)
+            signed = self._signed(endpoint, operation.encode(question), credentials)
         except (ValueError, LookupError):
             return NOT_ASKABLE
         PERMIT.set(permit)  # for this call; every other sets its own
         reply = await self._send(endpoint, signed, _alone(endpoint.adapter, name))
         answer = reply if isinstance(reply, Answer) else read(operation, reply, waybills)
+        if token is not None and answer.reason is Reason.BAD_CREDENTIALS:
+            self._forget(endpoint, token)
         self._observe(endpoint.adapter.name, name, answer, time() - started)
         return answer
+
+    def _signed(self, endpoint: Endpoint, call: Call, credentials: Mapping[str, str]) -> Call:
+        stamp = Stamp(self._clock.now(), self._nonce())
+        return endpoint.adapter.sign(call, credentials, stamp)
+
+    # -- tokens ---------------------------------------------------------------------------
+
+    async def _token(self, endpoint: Endpoint) -> Token | Answer:
+        """The token in force, fetched once however many need it. An Answer is never UNKNOWN:
+        without a token nothing has been asked of the carrier."""
+        key, loop = (endpoint.adapter.name, endpoint.account), asyncio.get_running_loop()
+        known = self._tokens.get(key)
+        if known is not None and loop.time() * 1000 < known.valid_ms:
+            return known
+        task = self._fetching.get(key)
+        if task is None:
+            task = loop.create_task(self._fetch(endpoint))
+            self._fetching[key] = task
+            task.add_done_callback(lambda _: self._fetching.pop(key, None))
+        return await asyncio.shield(task)
+
+    async def _fetch(self, endpoint: Endpoint) -> Token | Answer:
+        tokens, time = endpoint.adapter.token, asyncio.get_running_loop().time
+        assert tokens is not None
+        started = time()
+        PERMIT.set(lambda: True)
+        try:
+            call = tokens.encode(endpoint.credentials)
+            reply = await self._send(
+                endpoint, self._signed(endpoint, call, endpoint.credentials), False
+            )
+        except (ValueError, LookupError):
+            reply = NOT_ASKABLE
+        told = reply if isinstance(reply, Answer) else read_token(tokens, reply)
+        said = Answer(Verdict.RECEIVED) if isinstance(told, Token) else told
+        self._observe(endpoint.adapter.name, "token", said, time() - started)
+        if isinstance(told, Answer):
+            return replace(told, verdict=Verdict.BUSY)
+        spare_ms = min(TOKEN_SPARE_MS, told.valid_ms // 10)
+        ends_ms = int(started * 1000) + told.valid_ms - spare_ms
+        token = replace(told, valid_ms=ends_ms)
+        self._tokens[endpoint.adapter.name, endpoint.account] = token
+        return token
+
+    def _forget(self, endpoint: Endpoint, refused: Token) -> None:
+        """The carrier no longer takes it: the next call fetches another."""
+        key = (endpoint.adapter.name, endpoint.account)
+        if self._tokens.get(key) is refused:
+            del self._tokens[key]
 
 
 def _alone(adapter: Adapter, name: str) -> bool:
@@ -155,12 +218,13 @@ class Http:
         session = self._fresh if alone else self._pooled
         if session is None:
             raise RuntimeError("the client has not been started")
-        url = endpoint.base_url.rstrip("/") + call.path
+        base_url = endpoint.credentials[call.site] if call.site else endpoint.base_url
+        url = base_url.rstrip("/") + call.path
         timeout = aiohttp.ClientTimeout(total=endpoint.timeout_s, sock_connect=endpoint.connect_s)
         try:
             async with session.request(
                 call.method,
-                url,
+                URL(url, encoded=True),  # what was signed is what leaves
                 data=call.body,
                 headers=dict(call.headers),
                 allow_redirects=False,

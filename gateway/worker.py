@@ -274,22 +274,26 @@ class Worker:
             asked = await self._runner.perform(
                 endpoint, "query", adapter.query, order, (order.waybill,)
             )
-        if adapter.track is not None:
+        tracker = self._tracker(work.channel, work.account, order.network)
+        if tracker is not None:
             phone = order.sender.phone if order.sender is not None else ""
-            read = await self._track(endpoint, work.waybills, phone)
+            read = await self._track(tracker, order.network, work.waybills, phone)
         await self._store.run(Observe(work.job, work.gen, work.subject, asked, read, asked_ms))
 
+    def _tracker(self, channel: str, account: str, network: str) -> Endpoint | None:
+        key = self._store.terms.tracker(channel, account, network)
+        return None if key is None else self._endpoints[key]
+
     async def _track(
-        self, endpoint: Endpoint, waybills: tuple[str, ...], phone: str
-    ) -> Answer | None:
+        self, endpoint: Endpoint, network: str, waybills: tuple[str, ...], phone: str
+    ) -> Answer:
         operation = endpoint.adapter.track
-        if operation is None:
-            return None
+        assert operation is not None
         scans: list[Any] = []
         asked_at = self._clock.now()
         for start in range(0, len(waybills), operation.batch):
             part = waybills[start : start + operation.batch]
-            trace = Trace(part, phone[-4:], endpoint.settings)
+            trace = Trace(part, network, phone[-4:], endpoint.settings)
             answer = await self._runner.perform(endpoint, "track", operation, trace, part)
             if answer.verdict is not Verdict.RECEIVED:
                 return Answer(Verdict.UNKNOWN, answer.reason, answer.code)
@@ -349,13 +353,14 @@ class Worker:
         return keep
 
     async def _read(self, parcel: Parcel) -> Answer:
-        endpoint = self._endpoints[parcel.channel, parcel.account]
+        tracker = self._tracker(parcel.channel, parcel.account, parcel.network)
+        if tracker is None:
+            return Answer(Verdict.UNKNOWN)
         people = await self._store.rows(Person, "people_of_parcel", parcel=parcel.id)
         aliases = await self._store.rows(Alias, "aliases_of_parcel", parcel=parcel.id)
         phone = next((p.phone for p in people if p.role == "sender"), "")
         numbers = (parcel.waybill, *(alias.waybill for alias in aliases))
-        answer = await self._track(endpoint, numbers, phone)
-        return answer or Answer(Verdict.UNKNOWN)
+        return await self._track(tracker, parcel.network, numbers, phone)
 
     # -- what a test or an operator may ask -----------------------------------------------
 

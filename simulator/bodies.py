@@ -37,6 +37,9 @@ Text = Annotated[str, StringConstraints(max_length=200)]
 Millis = Annotated[int, Field(ge=0, le=TIME_MS_MAX)]
 Span = Annotated[int, Field(ge=0, le=SPAN_MS_MAX)]
 Amount = Annotated[int, Field(ge=0, le=MONEY_MINOR_MAX)]
+AccountName = Annotated[
+    str, StringConstraints(min_length=3, max_length=129, pattern=r"^[\w.\-]+/[\w.\-]+$")
+]  # carrier/account
 ParamName = Annotated[str, StringConstraints(max_length=32, pattern=r"^[a-z_]+$")]
 ParamText = Annotated[str, StringConstraints(max_length=64)]
 ParamInt = Annotated[int, Field(ge=0, le=TIME_MS_MAX)]
@@ -179,6 +182,7 @@ class ParcelBody(Body):
     carrier: Name
     account: Name
     waybill: Name
+    network: Name | None = None  # of an aggregator's parcel: the company that carries it
     order_id: Annotated[str, StringConstraints(max_length=64)] = ""
     shipped_ms: Millis | None = None
     status: Status | None = None
@@ -198,6 +202,7 @@ class ScriptSetting(Body):
     carrier: Name
     account: Name
     waybill: Name
+    network: Name | None = None
     script: ScriptBody
 
 
@@ -214,6 +219,7 @@ class OptionsBody(Body):
     digest: Literal["md5", "sha256", "hmac_sha256"] = "md5"
     digest_encoding: Literal["base64", "hex"] = "base64"
     digest_timestamp: bool = False
+    acts_for: list[AccountName] = Field(default=[], max_length=20)  # whose parcels it reaches too
 
 
 class AccountBody(Body):

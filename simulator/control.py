@@ -26,6 +26,7 @@ from simulator.bodies import (
 )
 from simulator.clock import VirtualClock
 from simulator.depot import CARRIER_FAULTS_MAX, Account, CarrierFault, Depot, Record
+from simulator.dialect import Dialect
 from simulator.dialects import DIALECTS
 from simulator.outcomes import draw
 from simulator.pushes import Pusher
@@ -111,7 +112,14 @@ async def put_account(request: web.Request) -> web.Response:
         raise Rejected(f"there is no carrier {body.carrier}; there are {', '.join(DIALECTS)}")
     if len(bench.depot.accounts) >= ACCOUNTS_MAX:
         raise Rejected(f"no more than {ACCOUNTS_MAX} accounts", 409)
-    account = Account(body.carrier, body.account, body.credentials, body.push_url, body.options)
+    account = Account(
+        body.carrier,
+        body.account,
+        body.credentials,
+        body.push_url,
+        body.options,
+        DIALECTS[body.carrier].network,
+    )
     bench.depot.put_account(account)
     return _json({"carrier": body.carrier, "account": body.account})
 
@@ -139,6 +147,7 @@ def _record(depot: Depot, body: ParcelBody, now_ms: int) -> Record:
     if account is None:
         raise ValueError(f"there is no account {body.account} at {body.carrier}")
     dialect = DIALECTS[body.carrier]
+    network = _network(dialect, body.network)
     journey = body.journey.journey() if body.journey else DEFAULT_JOURNEY
     shipped_ms = now_ms if body.shipped_ms is None else body.shipped_ms
     if body.status is not None:
@@ -159,18 +168,30 @@ def _record(depot: Depot, body: ParcelBody, now_ms: int) -> Record:
         numbering,
         body.waybill if numbering is ReturnNumber.SAME else dialect.number(number),
         journey,
+        network=network,
     )
     script = body.script.script() if body.script else None
     watched = account.options.push == "all"
     return Record(parcel, account, script, now_ms if watched else None)
 
 
+def _network(dialect: Dialect, named: str | None) -> str:
+    """Who carries it: the carrier itself, or, of an aggregator, the company that is named."""
+    known = frozenset(dialect.networks.values()) or {dialect.network}
+    if named is None and len(known) == 1:
+        return dialect.network
+    if named is None or named not in known:
+        raise ValueError(f"network: one of {', '.join(sorted(known))}")
+    return named
+
+
 async def put_scripts(request: web.Request) -> web.Response:
     depot, body = request.app[BENCH].depot, await _read(request, ScriptsBody)
     changes = []
     for setting in body.scripts:
-        record = depot.records.get((setting.carrier, setting.waybill))
-        if record is None or record.account.name != setting.account:
+        account = depot.accounts.get((setting.carrier, setting.account))
+        record = depot.find(account, setting.waybill, setting.network or "") if account else None
+        if record is None or record.parcel.waybill != setting.waybill:
             raise Rejected(f"there is no parcel {setting.waybill}", 404)
         try:
             changes.append((record, setting.script.script()))

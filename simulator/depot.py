@@ -38,6 +38,12 @@ class Account:
     credentials: Mapping[str, str] = field(repr=False)
     push_url: str | None = field(repr=False)  # its path may be a secret
     options: OptionsBody
+    network: str = ""  # the company that carries; empty: named like the carrier
+
+    def reaches(self, owner: "Account") -> bool:
+        """Whether it may ask about, and act on, this account's parcels."""
+        own = (self.carrier, self.name) == (owner.carrier, owner.name)
+        return own or f"{owner.carrier}/{owner.name}" in self.options.acts_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +164,7 @@ class Depot:
 
     def add(self, records: Sequence[Record]) -> None:
         """Take in these parcels, all or none."""
-        fresh = {(record.parcel.carrier, record.parcel.waybill): record for record in records}
+        fresh = {record.parcel.key: record for record in records}
         if len(fresh) != len(records) or not self.records.keys().isdisjoint(fresh):
             raise KeyError("a waybill exists already")
         if len(self.records) + len(fresh) > PARCELS_MAX:
@@ -167,7 +173,7 @@ class Depot:
         for record in records:
             parcel = record.parcel
             if parcel.return_waybill != parcel.waybill:
-                self._returns[parcel.carrier, parcel.return_waybill] = record
+                self._returns[parcel.key[0], parcel.return_waybill] = record
             if parcel.order_id:
                 self._orders[parcel.carrier, parcel.account, parcel.order_id] = record
 
@@ -179,11 +185,11 @@ class Depot:
         if accounts:
             self.accounts.clear()
 
-    def find(self, account: Account, waybill: str) -> Record | None:
-        """The parcel of this account that travels, or travelled, under this number."""
-        key = (account.carrier, waybill)
+    def find(self, account: Account, waybill: str, network: str = "") -> Record | None:
+        """The parcel that travels, or travelled, under this number, if the account reaches it."""
+        key = (network or account.network or account.carrier, waybill)
         record = self.records.get(key) or self._returns.get(key)
-        return record if record is not None and record.account.name == account.name else None
+        return record if record is not None and account.reaches(record.account) else None
 
     def find_order(self, account: Account, order_id: str) -> Record | None:
         return self._orders.get((account.carrier, account.name, order_id))

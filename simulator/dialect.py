@@ -24,6 +24,9 @@ class Inbound:
     path: str  # below the carrier's prefix
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
+    method: str = "POST"
+    query: str = ""  # as it was sent, without the question mark
+    machine_ms: int = 0  # when it came: tokens and time stamps are judged by it
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,9 @@ class Outgoing:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
     name: str
+    network: str  # the company that carries; of an aggregator, its own name
+    networks: Mapping[str, str] = field(default_factory=dict)  # an aggregator's code -> network
+    methods: frozenset[str] = frozenset({"POST"})
     return_number: ReturnNumber
     number: Callable[[int], str]  # a waybill of this carrier out of a large number
     read: Callable[[Inbound, Depot], Asked | Answer]

@@ -91,6 +91,8 @@ class Operation(StrEnum):
     SUBSCRIBE = auto()
     CLAIM = auto()
     CLAIM_QUERY = auto()
+    QUOTE = auto()
+    TOKEN = auto()
     PUSH = auto()
 
 

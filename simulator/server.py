@@ -53,7 +53,7 @@ class CarrierServer:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         _, name, path = ("", *request.path.split("/", 2)[1:], "")[:3]
         dialect = DIALECTS.get(name)
-        if dialect is None or request.method != "POST":
+        if dialect is None or request.method not in dialect.methods:
             return web.Response(status=404 if dialect is None else 405)
         length = request.content_length
         if length is not None and length > BODY_BYTES_MAX:
@@ -65,7 +65,10 @@ class CarrierServer:
         if len(body) > BODY_BYTES_MAX:
             return web.Response(status=413)
         headers = {key.lower(): text for key, text in request.headers.items()}
-        asked = dialect.read(Inbound(path, headers, body), self._depot)
+        machine_ms = time.time_ns() // 1_000_000
+        query = request.rel_url.raw_query_string
+        inbound = Inbound(path, headers, body, request.method, query, machine_ms)
+        asked = dialect.read(inbound, self._depot)
         if isinstance(asked, Answer):
             return _response(asked)
         now_ms = self._clock.now_ms()
@@ -76,7 +79,7 @@ class CarrierServer:
             asked.waybill,
             asked.reference,
             now_ms,
-            time.time_ns() // 1_000_000,
+            machine_ms,
         )
         if self._exceeds_rate(asked.account):
             seen.fault = "rate_limit"

@@ -156,6 +156,12 @@ class Parcel:
     return_waybill: str  # the number of the way back; the same as `waybill` when it keeps it
     journey: Journey = DEFAULT_JOURNEY
     order_cancelled_ms: int | None = None
+    network: str = ""  # the company that carries it; empty: named like the carrier
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """One parcel has one number with its network, whichever channels lead to it."""
+        return self.network or self.carrier, self.waybill
 
 
 class Place(StrEnum):

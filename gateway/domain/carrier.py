@@ -181,11 +181,12 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """The question of intercept, query, cancel and cancel_order."""
+    """The question of quote, intercept, query, cancel and cancel_order."""
 
     key: str  # the interception's own id: the carrier's idempotency reference where it has one
     waybill: str
     action: Action = Action.RETURN
+    network: str = ""  # the company that carries the parcel; an aggregator has to be told
     reference: str = ""  # what the carrier called this interception, once it has answered
     order_no: str = ""  # the merchant's order, for carriers that cancel by order
     sender: Contact | None = None
@@ -198,6 +199,7 @@ class Trace:
     """The question of track and subscribe: where are these parcels?"""
 
     waybills: tuple[str, ...]
+    network: str = ""
     phone_tail: str = field(default="", repr=False)  # last four digits, where the carrier asks
     settings: Mapping[str, str] = field(default_factory=dict)
 
@@ -210,6 +212,7 @@ class Case:
     waybill: str
     kind: ClaimKind
     amount_minor: int
+    network: str = ""
     description: str = ""
     reference: str = ""  # the carrier's number of the claim, once filed
     sender: Contact | None = None
@@ -221,9 +224,10 @@ class Call:
     """One HTTP request, as data. Its body and headers carry secrets and stay out of `repr`."""
 
     method: str
-    path: str
+    path: str = field(repr=False)  # with its query, which may carry a token
     body: bytes = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    site: str = ""  # the setting that holds the address, where it is not the base URL
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +275,7 @@ class Answer:
     reference: str = ""
     waybill: str = ""  # the waybill the reply speaks of; another than asked is discarded
     fee_minor: int | None = None
+    currency: str = ""  # of the fee, where the reply names one; else the contract's
     path: Path | None = None
     return_waybill: str = ""
     scans: tuple[Scan, ...] = ()
@@ -295,6 +300,7 @@ class Delivery:
     waybills: tuple[str, ...]
     scans: tuple[Scan, ...] = ()
     account: str = ""
+    network: str = ""  # the company that carries the parcels, where it is an aggregator that tells
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,6 +326,25 @@ class Operation(Generic[Q]):
 
 
 @dataclass(frozen=True, slots=True)
+class Token:
+    """What a carrier lends us for a while instead of a signature."""
+
+    text: str = field(repr=False)
+    valid_ms: int  # from when it was asked for, in machine time
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """How a token is fetched. `sign` finds the one in force under `access_token` among the
+    credentials, and signs the call that fetches one without it.
+    """
+
+    encode: Callable[[Credentials], Call]
+    decode: Callable[[Reply], Token | Answer]  # Answer: refused, and why
+    grade: Grade = Grade.DOCUMENTED
+
+
+@dataclass(frozen=True, slots=True)
 class Channel:
     """Where people complain about a carrier: (kind, address), e.g. a hotline."""
 
@@ -332,12 +357,16 @@ class Adapter:
     """A carrier. An operation that is None is one the carrier does not offer."""
 
     name: str  # the channel: what callers and the configuration call it
-    network: str  # the company that carries the parcel
+    network: str  # the company that carries the parcel; of an aggregator, its own name
     title: str
     docs: str
     hosts: tuple[str, ...]  # production hosts; test settings refuse to point there
     credentials: tuple[str, ...]  # secret fields the configuration must give
     settings: tuple[str, ...] = ()  # optional fields of the account that are not secret
+    networks: Mapping[str, str] = field(default_factory=dict)  # an aggregator's code -> network
+    sites: Mapping[str, str] = field(default_factory=dict)  # further addresses: setting -> usual
+    provisional: bool = False  # refused by the gateway unless the configuration allows it
+    probe: str = ""  # a waybill that nobody has, to try credentials with
     sign: Callable[[Call, Credentials, Stamp], Call]
     codes: Mapping[str, Answer]
     waybill: str  # regular expression of a waybill number of this carrier
@@ -349,8 +378,11 @@ class Adapter:
     fee_basis: Fact[str]  # where the fee comes from: "reply" or "contract"
     reintercept: Fact[bool]  # a parcel may be intercepted again after a first interception
     window: Fact[frozenset[Status]]  # the statuses in which an interception may be asked
+    zone: Fact[str]  # of the times it writes: an IANA name
+    subscription_ms: Fact[int] | None = None  # how long one lasts, where it ends by itself
     intercept: Operation[Order]
     track: Operation[Trace] | None = None
+    quote: Operation[Order] | None = None  # whether, and for what, the carrier would do it
     query: Operation[Order] | None = None
     cancel: Operation[Order] | None = None
     cancel_order: Operation[Order] | None = None
@@ -358,6 +390,7 @@ class Adapter:
     claim: Operation[Case] | None = None
     claim_query: Operation[Case] | None = None
     push: Pushes | None = None
+    token: Tokens | None = None
     complaints: tuple[Channel, ...] = ()
 
 
@@ -380,6 +413,16 @@ def read(operation: Operation[Q], reply: Reply, waybills: tuple[str, ...] = ()) 
     if waybills and not spoken_of <= set(waybills):
         return Answer(Verdict.UNKNOWN, Reason.WRONG_WAYBILL, code=answer.code)
     return answer
+
+
+def read_token(tokens: Tokens, reply: Reply) -> Token | Answer:
+    """Decode the answer to a request for a token; one that cannot be read is no token."""
+    if not 200 <= reply.status < 300 and not 400 <= reply.status < 500:
+        return Answer(Verdict.UNKNOWN, Reason.NO_ANSWER, code=f"http {reply.status}")
+    try:
+        return tokens.decode(reply)
+    except BROKEN:
+        return UNREADABLE
 
 
 def read_json(body: bytes | str) -> Any:

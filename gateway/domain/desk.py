@@ -47,14 +47,17 @@ def _lease(book: Book, job: Job, env: Env, terms: Terms, states: set[ClaimState]
         return None
     job = lease(book, job, env, terms)
     people = {person.role: person.contact() for person in book.of(Person, claim.parcel)}
+    parcel = book.need(Parcel, claim.parcel)
     case = Case(
         key=claim.id,
-        waybill=book.need(Parcel, claim.parcel).waybill,
+        waybill=parcel.waybill,
         kind=claim.kind,
         amount_minor=claim.loss_minor,
+        network=parcel.network,
         description=claim.description,
         reference=claim.reference,
         sender=people.get("sender"),
+        settings=terms.accounts.get((job.channel, job.account), {}),
     )
     return Work(
         job.id, job.gen, job.kind, job.channel, job.account, claim.id, job.lease_until, case=case

@@ -64,8 +64,8 @@ def fee_minor(case: Case) -> int | None:
     A channel without tracking pays the dearest band of its window: the caller's word alone
     must not make it cheaper.
     """
-    adapter = case.terms.adapters[case.parcel.channel]
-    if adapter.track is None:
+    adapter, parcel = case.terms.adapters[case.parcel.channel], case.parcel
+    if case.terms.tracker(parcel.channel, parcel.account, parcel.network) is None:
         window = [case.contract.fees.get(status) for status in adapter.window.value]
         return max((fee for fee in window if fee is not None), default=None)
     return case.contract.fees.get(case.status)

@@ -96,6 +96,22 @@ class Terms:
     payment_agreements: Mapping[str, frozenset[str]]  # tenant -> configured agreement ids
     lease_ms: int = LEASE_MS  # of a job that is taken up
 
+    def tracker(self, channel: str, account: str, network: str) -> tuple[str, str] | None:
+        """Whom to ask where a parcel is: its own channel, else the network's own, if one of our
+        accounts there bears the same name or is the only one. None: nobody tells."""
+        own = self.adapters.get(channel)
+        if own is None or own.track is not None:  # one that is gone declares nothing either
+            return channel, account
+        for name in self.contracts:
+            adapter = self.adapters[name]
+            if adapter.track is None or adapter.networks or adapter.network != network:
+                continue
+            ours = [key for key in self.accounts if key[0] == name]
+            named = [key for key in ours if key[1] == account]
+            if named or len(ours) == 1:
+                return (named or ours)[0]
+        return None
+
     def promise_on(self, channel: str) -> Promise:
         return self.contracts[channel].promise_on or self.adapters[channel].promise_on.value
 

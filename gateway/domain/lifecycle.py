@@ -37,7 +37,7 @@ from gateway.domain.interception import (
     step,
 )
 from gateway.domain.ledger import Move, TransferKind, post
-from gateway.domain.parcel import OrderLine, Person
+from gateway.domain.parcel import OrderLine, Parcel, Person
 
 SYSTEM = "system"
 NEVER = 2**62  # a job that is due only when something pulls it
@@ -345,12 +345,20 @@ def order_for(book: Book, interception: Interception, adapter: Adapter, terms: T
     return Order(
         key=interception.id,
         waybill=interception.waybill,
+        network=book.need(Parcel, interception.parcel).network,
         reference=interception.reference,
         order_no=lines[0].order_no if lines else "",
         sender=people.get("sender"),
         receiver=people.get("receiver"),
         settings=terms.accounts.get((interception.channel, interception.account), {}),
     )
+
+
+def askable(book: Book, interception: Interception, terms: Terms) -> bool:
+    """Whether the carrier, or the network's own channel, can be asked how it stands."""
+    parcel = book.need(Parcel, interception.parcel)
+    tracker = terms.tracker(interception.channel, interception.account, parcel.network)
+    return tracker is not None or terms.adapters[interception.channel].query is not None
 
 
 def open_decision(interception: Interception) -> bool:

@@ -17,6 +17,7 @@ from gateway.domain.interception import (
     Interception,
 )
 from gateway.domain.lifecycle import (
+    askable,
     follow,
     open_exception,
 )
@@ -44,9 +45,7 @@ def told(book: Book, delivery: Delivery, network: str, tier: Tier, env: Env, ter
         ic = latest(book.of(Interception, parcel.id))
         if ic is None or not ic.sent_at:
             continue
-        adapter = terms.adapters[ic.channel]
-        askable = adapter.track is not None or adapter.query is not None
-        follow(book, ic, env.now if askable else env.now + QUIET_MS)
+        follow(book, ic, env.now if askable(book, ic, terms) else env.now + QUIET_MS)
     return bool(parcels)
 
 

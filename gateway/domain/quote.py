@@ -91,8 +91,7 @@ def make_quote(book: Book, command: MakeQuote, env: Env, terms: Terms) -> Quoted
 
 def status_now(parcel: Parcel, terms: Terms, now: int) -> Status:
     """The status that counts; UNKNOWN where the last reading is too old to price from."""
-    adapter = terms.adapters.get(parcel.channel)
-    if adapter is not None and adapter.track is None:
+    if terms.tracker(parcel.channel, parcel.account, parcel.network) is None:
         return parcel.declared
     fresh = parcel.read_at and now - parcel.read_at < terms.policy.status_fresh_ms
     return parcel.status if fresh else Status.UNKNOWN

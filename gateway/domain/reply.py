@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 
 from gateway.domain.book import Book
 from gateway.domain.carrier import (
-    Adapter,
     Answer,
     Dedup,
     Promise,
@@ -36,6 +35,7 @@ from gateway.domain.interception import (
 from gateway.domain.lifecycle import (
     ASK_DELAYS_MS,
     SEND_DELAYS_MS,
+    askable,
     at_rest,
     delay,
     follow,
@@ -156,7 +156,7 @@ def _meaning(
         case V.RECEIVED:
             return (E.ACCEPT if override and not answer.assumed else E.RECEIPT), ""
         case V.REFUSED if answer.reason is Reason.UNLISTED:
-            return _unlisted(adapter, terms, ic)
+            return _unlisted(book, terms, ic)
         case V.REFUSED if answer.reason is Reason.ALREADY_INTERCEPTED:
             ours = _sent_before(book, ic, attempt) and adapter.dedup.value is Dedup.WAYBILL
             return (E.RECEIPT, "DUPLICATE") if ours else (E.REFUSE, reason)
@@ -174,10 +174,10 @@ def _meaning(
             return E.LOSE, reason
 
 
-def _unlisted(adapter: Adapter, terms: Terms, ic: Interception) -> tuple[Event, str]:
+def _unlisted(book: Book, terms: Terms, ic: Interception) -> tuple[Event, str]:
     """A clear no with a code nobody listed: believed after a look, or as the contract says."""
     hold = terms.contracts[ic.channel].unlisted_no is UnlistedNo.HOLD
-    if hold or adapter.track is not None or adapter.query is not None:
+    if hold or askable(book, ic, terms):
         return E.LOSE, "UNLISTED"
     return E.REFUSE, "UNLISTED"
 

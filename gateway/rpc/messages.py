@@ -175,8 +175,7 @@ def parcel(family: Family, terms: Terms) -> types.Parcel:
     contract = terms.contracts.get(row.channel)
     shown = sorted(family.scans, key=lambda s: (s.at, s.arrived_at))[-SCANS_SHOWN:]
     open_ = next((i.id for i in family.interceptions if i.open), "")
-    adapter = terms.adapters.get(row.channel)
-    declared = adapter is not None and adapter.track is None
+    declared = terms.tracker(row.channel, row.account, row.network) is None
     message = types.Parcel(
         id=row.id,
         merchant_id=short(row.merchant),

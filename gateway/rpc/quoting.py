@@ -107,8 +107,7 @@ class Quoting:
         if not found or found[0].merchant != merchant:
             return None
         parcel = found[0]
-        adapter = shell.terms.adapters.get(parcel.channel)
-        if adapter is None or adapter.track is None:
+        if shell.terms.tracker(parcel.channel, parcel.account, parcel.network) is None:
             return None
         age = shell.clock.now() - parcel.read_at
         if parcel.read_at and age < shell.terms.policy.status_fresh_ms:
@@ -142,9 +141,10 @@ class Quoting:
                 shown.value.CopyFrom(value)
         if types.ACTION_REDIRECT in request.actions:
             shown.actions.append(redirect())
-        adapter = self._shell.terms.adapters[parcel.channel]
-        shown.status_declared = adapter.track is None
-        at = messages.time(parcel.registered_at if adapter.track is None else parcel.status_at)
+        terms = self._shell.terms
+        declared = terms.tracker(parcel.channel, parcel.account, parcel.network) is None
+        shown.status_declared = declared
+        at = messages.time(parcel.registered_at if declared else parcel.status_at)
         if at is not None:
             shown.status_at.CopyFrom(at)
         return shown

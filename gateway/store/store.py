@@ -51,7 +51,7 @@ class Store:
     ) -> None:
         self._driver = database
         self._clock = clock
-        self._terms = terms
+        self.terms = terms
         self._points = points or FailPoints()
         self.owner = clock.new_id()
         self._builders: dict[tuple[str, type[Any]], Builder] = {}
@@ -147,9 +147,7 @@ class Store:
                 self._points.hit(f"before_commit:{name}")
 
         begin = Begin(
-            lambda safe: decided(
-                commands, self._env(safe), self._terms, shared=self._driver.shared
-            ),
+            lambda safe: decided(commands, self._env(safe), self.terms, shared=self._driver.shared),
             before_commit,
             unwell=not self._well,
         )
@@ -255,8 +253,8 @@ class Store:
         moment = Moment(
             now=self._clock.now(),
             machine_ms=self._looked_ms or self._clock.machine_ms(),
-            four_eyes_above_minor=self._terms.policy.four_eyes_above_minor,
-            retention_ms=self._terms.policy.retention_ms,
+            four_eyes_above_minor=self.terms.policy.four_eyes_above_minor,
+            retention_ms=self.terms.policy.retention_ms,
         )
         return await self._driver.audit(moment)
 

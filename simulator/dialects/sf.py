@@ -313,6 +313,7 @@ def acknowledged(status: int, body: bytes) -> bool:
 
 DIALECT = Dialect(
     name="sf",
+    network="sf",
     return_number=ReturnNumber.NEW,
     number=lambda number: f"SF{10**12 + number % (9 * 10**12)}",
     read=read,

@@ -319,6 +319,7 @@ def acknowledged(status: int, body: bytes) -> bool:
 
 DIALECT = Dialect(
     name="zto",
+    network="zto",
     return_number=ReturnNumber.SAME,
     number=lambda number: f"73{10**11 + number % (9 * 10**11)}",
     read=read,

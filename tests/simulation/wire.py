@@ -67,7 +67,10 @@ class Wire:
     async def send(self, sender: "Gateway", endpoint: Endpoint, call: Call) -> Outcome:
         world, dialect = self.world, DIALECTS[endpoint.adapter.name]
         headers = {name.lower(): value for name, value in call.headers.items()}
-        asked = dialect.read(Inbound(call.path.lstrip("/"), headers, call.body), world.depot)
+        path, _, query = call.path.lstrip("/").partition("?")
+        machine_ms = sender.clock.machine_ms()
+        inbound = Inbound(path, headers, call.body, call.method, query, machine_ms)
+        asked = dialect.read(inbound, world.depot)
         if isinstance(asked, Said):
             world.wrong("gt.readable", f"{endpoint.adapter.name} cannot read our call: {asked}")
             return NO_ANSWER
