@@ -39,7 +39,7 @@ from gateway.contracts import (
     PolicySettings,
     Positive,
     Section,
-    good_address,
+    address_fault,
     host_of,
 )
 from gateway.domain import fees as rules
@@ -357,8 +357,8 @@ def _account_problems(
         for extra in sorted(set(account.settings) - set(adapter.settings) - set(adapter.sites)):
             yield f"{here}.settings.{_named(extra)}: this carrier has no such setting"
         for site, url in sites(adapter, account).items():
-            if not good_address(url):
-                yield f"{here}.settings.{site}: not an address such as https://host/path"
+            if fault := address_fault(url):
+                yield f"{here}.settings.{site}: {fault}"
         for tenant in sorted(account.tenants - set(tenants)):
             yield f"{here}.tenants: there is no tenant {tenant}"
 

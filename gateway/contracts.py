@@ -147,10 +147,8 @@ class Carrier(Section):
     @field_validator("base_url")
     @classmethod
     def _address(cls, url: str) -> str:
-        if not good_address(url):
-            raise ValueError(
-                "no credentials, query or fragment, and an address such as https://host/path"
-            )
+        if fault := address_fault(url):
+            raise ValueError(fault)
         return url.rstrip("/")
 
     @property
@@ -158,15 +156,18 @@ class Carrier(Section):
         return host_of(self.base_url)
 
 
-def good_address(url: str) -> bool:
-    """An address of HTTP without credentials, query or fragment."""
+def address_fault(url: str) -> str:
+    """What is wrong with an address of HTTP; empty for a good one. It is never quoted."""
     try:
         parts = urlsplit(url)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:  # its text quotes the address, and whatever secret is in it
-        return False
-    plain = not (parts.username or parts.password or parts.query or parts.fragment)
-    return good and plain and url.isascii() and url.isprintable()
+        good = False
+    if not good or not url.isascii() or not url.isprintable():
+        return "not an address such as https://host/path"
+    if parts.username or parts.password or parts.query or parts.fragment:
+        return "no credentials, query or fragment in an address"
+    return ""
 
 
 def host_of(url: str) -> str:
