@@ -215,8 +215,9 @@ class OptionsBody(Body):
     fee_minor: Amount = 1200
     rate_per_second: int = Field(default=0, ge=0, le=1_000_000)  # 0: no limit
     window: Window = Window.UNTIL_DELIVERED
-    push_format: Literal["json", "xml"] = "json"
-    digest: Literal["md5", "sha256", "hmac_sha256"] = "md5"
+    push_format: Literal["json", "xml", "form"] = "json"
+    reply_format: Literal["json", "xml"] = "json"
+    digest: Literal["md5", "sha256", "hmac_md5", "hmac_sha1", "hmac_sha256", "hmac_sha512"] = "md5"
     digest_encoding: Literal["base64", "hex"] = "base64"
     digest_timestamp: bool = False
     acts_for: list[AccountName] = Field(default=[], max_length=20)  # whose parcels it reaches too
