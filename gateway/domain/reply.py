@@ -45,6 +45,7 @@ from gateway.domain.lifecycle import (
     schedule,
     withdraw,
 )
+from gateway.domain.parcel import Parcel
 
 D, E, V = Decision, Event, Verdict
 CANCEL_ATTEMPTS_MAX = 10
@@ -65,7 +66,12 @@ class Finish:
     evidence: bool = True
 
     def wants(self) -> Wants:
-        return Wants(interceptions=(self.interception,), of_interception=CHILDREN, wallet=True)
+        return Wants(
+            interceptions=(self.interception,),
+            of_parcel=frozenset({Parcel}),  # its network says whether anybody can be asked
+            of_interception=CHILDREN,
+            wallet=True,
+        )
 
 
 def finish(book: Book, command: Finish, env: Env, terms: Terms) -> Interception | No:
