@@ -195,7 +195,7 @@ def _alone(adapter: Adapter, name: str) -> bool:
     """Where a lost request cannot be looked up, a pooled connection that the carrier has
     just closed would turn an idle moment into an unknown: such calls connect anew."""
     blind = adapter.query is None and adapter.dedup.value is Dedup.NONE
-    return blind and name == "intercept"
+    return blind and name in ("intercept", "cancel_order")
 
 
 class Http:

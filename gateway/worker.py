@@ -13,7 +13,7 @@ import structlog
 
 from gateway.bulkhead import Bulkhead
 from gateway.clock import Clock
-from gateway.domain.carrier import Answer, Reason, Trace, Verdict
+from gateway.domain.carrier import Answer, Order, Reason, Trace, Verdict
 from gateway.domain.desk import FinishClaim
 from gateway.domain.due import EFFECTS, SENDS, Fumble, LeaseDue, lane
 from gateway.domain.interception import Interception, JobKind
@@ -231,11 +231,9 @@ class Worker:
 
     async def _send(self, work: Work) -> Interception | None:
         endpoint = self._endpoints[work.channel, work.account]
-        name = "intercept" if work.kind is JobKind.SUBMIT else "cancel"
-        operation = endpoint.adapter.intercept
-        if work.kind is JobKind.WITHDRAW and endpoint.adapter.cancel is not None:
-            operation = endpoint.adapter.cancel
-        if work.order is None:
+        name = work.verb
+        operation = getattr(endpoint.adapter, name)
+        if work.order is None or operation is None:
             return None
         answer = NOT_SENT
         if not self._late(work):
@@ -362,6 +360,20 @@ class Worker:
         phone = next((p.phone for p in people if p.role == "sender"), "")
         numbers = (parcel.waybill, *(alias.waybill for alias in aliases))
         return await self._track(tracker, parcel.network, numbers, phone)
+
+    async def would(self, parcel: Parcel, timeout_s: float) -> Answer | None:
+        """Whether the carrier would stop the parcel. None if it does not say so in time."""
+        endpoint = self._endpoints[parcel.channel, parcel.account]
+        operation = endpoint.adapter.quote
+        if operation is None:
+            return None
+        order = Order("", parcel.waybill, network=parcel.network, settings=endpoint.settings)
+        waybills = (parcel.waybill,)
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._runner.perform(endpoint, "quote", operation, order, waybills)
+        except TimeoutError:
+            return None
 
     # -- what a test or an operator may ask -----------------------------------------------
 

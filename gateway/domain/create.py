@@ -3,9 +3,9 @@
 from dataclasses import dataclass, replace
 
 from gateway.domain.book import Book
-from gateway.domain.carrier import Promise, Status
+from gateway.domain.carrier import Adapter, Path, Promise, Status
 from gateway.domain.command import Env, No, Replayed, Wants, fingerprint, repeated
-from gateway.domain.eligibility import case_of, unmet
+from gateway.domain.eligibility import case_of, other_verb, unmet
 from gateway.domain.fees import Terms
 from gateway.domain.interception import (
     Cancel,
@@ -92,7 +92,7 @@ def create(book: Book, command: CreateInterception, env: Env, terms: Terms) -> C
         failure="",
         money=Money.HELD if quote.fee_minor else Money.NONE,
         cancel=Cancel.NONE,
-        path="",
+        path=_path(terms.adapters[quote.channel], quote),
         reason="",
         carrier_code="",
         reference="",
@@ -109,6 +109,12 @@ def create(book: Book, command: CreateInterception, env: Env, terms: Terms) -> C
     book.put(Request(key, "Create", mark, interception.id, env.now))
     interception = begin(book, interception, command.actor, env)
     return Created(interception, False, _dispatch(book, interception, command.slot, env, terms))
+
+
+def _path(adapter: Adapter, quote: Quote) -> str:
+    """A carrier with one verb says afterwards which of the two it was."""
+    cancels = other_verb(adapter, Status(quote.status))
+    return Path.CANCELLED_BEFORE_PICKUP if cancels else ""
 
 
 def _dispatch(
@@ -185,7 +191,8 @@ def cancel(book: Book, command: CancelInterception, env: Env, terms: Terms) -> C
         done = ic.decision in (Decision.REFUSED, Decision.NEVER_SENT, Decision.LATE_ACCEPTED)
         if done or ic.movement is not Movement.NONE:
             return Refusal(Why.CANCEL_TOO_LATE)
-        if ic.decision is not Decision.QUEUED and terms.adapters[ic.channel].cancel is None:
+        offered = terms.adapters[ic.channel].cancel is not None and not ic.path
+        if ic.decision is not Decision.QUEUED and not (offered or ic.promised_at):
             return Refusal(Why.CANCEL_NOT_OFFERED)
         ic = withdraw(book, ic, Cancel.ASKED, env, actor=command.actor)
         if ic.decision is Decision.QUEUED:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from gateway.domain import desk
 from gateway.domain.book import Book
+from gateway.domain.carrier import Dedup
 from gateway.domain.claim import Claim
 from gateway.domain.command import Due, Env, Wants
 from gateway.domain.fees import Terms
@@ -43,7 +44,7 @@ from gateway.domain.parcel import (
     OrderLine,
     Person,
 )
-from gateway.domain.reply import CHILDREN, repeats
+from gateway.domain.reply import CHILDREN, MAYBE_SENT, repeats
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +205,7 @@ def _submit(book: Book, job: Job, env: Env, terms: Terms) -> Work | None:
 
 def _follow(book: Book, job: Job, env: Env, terms: Terms) -> Work | None:
     ic = book.need(Interception, job.subject)
-    order = order_for(book, ic, terms.adapters[ic.channel], terms)
+    order = order_for(book, ic, terms)
     numbers = [alias.waybill for alias in book.of(Alias, ic.parcel)]
     undecided = ic.decision in AT_CARRIER
     return replace(
@@ -228,11 +229,28 @@ def _withdraw(book: Book, job: Job, env: Env, terms: Terms) -> Work | None:
             withdraw(book, ic, Cancel.DENIED, env, cause="CANCEL_NOT_OFFERED")
         finished(book, job)
         return None
+    wait_ms = _under_way_ms(book, ic, env, terms)
+    if wait_ms > 0:
+        book.put(at_rest(job, JobState.WAIT, env.now + wait_ms, job.attempts))
+        return None
     if ic.cancel is Cancel.ASKED:
         ic = withdraw(book, ic, Cancel.SENT, env)
     job = lease(book, job, env, terms)
     attempt = book.put(attempted(ic, AttemptKind.CANCEL, job, env))
-    return work_of(job, attempt.id, order_for(book, ic, adapter, terms))
+    return work_of(job, attempt.id, order_for(book, ic, terms), "cancel")
+
+
+def _under_way_ms(book: Book, ic: Interception, env: Env, terms: Terms) -> int:
+    """How long a repeat may still be on its way to a carrier that knows requests by their waybill
+    only: arriving after the cancel, it would be an interception of its own."""
+    if terms.adapters[ic.channel].dedup.value is not Dedup.WAYBILL:
+        return 0
+    posts = [a for a in book.of(Attempt, ic.id) if a.kind is AttemptKind.POST]
+    maybe = [a for a in posts if a.outcome in MAYBE_SENT]
+    if len(maybe) < 2:
+        return 0
+    lost = (a.started_ms for a in maybe if a.outcome is not Outcome.ANSWERED)
+    return max(lost, default=0) + terms.in_flight_bound_ms(ic.channel) - env.machine_ms
 
 
 def give_up(book: Book, job: Job, env: Env, detail: str) -> Job:

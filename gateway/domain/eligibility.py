@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from gateway.domain.book import Book
-from gateway.domain.carrier import Status
+from gateway.domain.carrier import Adapter, Answer, Status, Verdict
 from gateway.domain.fees import Contract, CrossBorder, Merged, Terms
 from gateway.domain.interception import Interception
 from gateway.domain.parcel import (
@@ -33,9 +33,12 @@ class Case:
     interceptions: tuple[Interception, ...]
     contract: Contract
     terms: Terms
+    said: Answer | None = None  # what the carrier answered when it was asked beforehand
 
 
-def case_of(book: Book, parcel: Parcel, status: Status, terms: Terms) -> Case | None:
+def case_of(
+    book: Book, parcel: Parcel, status: Status, terms: Terms, said: Answer | None = None
+) -> Case | None:
     """None where the carrier or the merchant is not configured."""
     merchant = book.get(Merchant, parcel.merchant)
     contract = terms.contracts.get(parcel.channel)
@@ -51,6 +54,7 @@ def case_of(book: Book, parcel: Parcel, status: Status, terms: Terms) -> Case | 
         tuple(book.of(Interception, parcel.id)),
         contract,
         terms,
+        said,
     )
 
 
@@ -153,10 +157,30 @@ def _window(case: Case) -> Iterator[Refusal]:
     adapter = case.terms.adapters[case.parcel.channel]
     if case.status is Status.UNKNOWN:
         yield Refusal(Why.STATUS_PENDING)
-    elif case.status not in adapter.window.value:
+    elif case.status not in adapter.window.value and not cancels_order(case):
         yield Refusal(Why.OUTSIDE_WINDOW, detail=case.status)
     elif fee_minor(case) is None:
         yield Refusal(Why.FEE_NOT_SET, detail=case.status)
+
+
+def cancels_order(case: Case) -> bool:
+    """Whether what is stopped is an order that was not picked up, by a verb of its own. Offered
+    where the contract has a fee for it, be it nothing."""
+    fee = case.contract.fees.get(Status.NOT_PICKED_UP)
+    return fee is not None and other_verb(case.terms.adapters[case.parcel.channel], case.status)
+
+
+def other_verb(adapter: Adapter, status: Status) -> bool:
+    """Whether the carrier has two verbs, and this status is for the other one."""
+    one_verb = Status.NOT_PICKED_UP in adapter.window.value
+    two_verbs = adapter.cancel_order is not None and not one_verb
+    return two_verbs and status is Status.NOT_PICKED_UP
+
+
+def _carrier(case: Case) -> Iterator[Refusal]:
+    """A carrier that does not know says nothing; only a no counts."""
+    if case.said is not None and case.said.verdict is Verdict.REFUSED:
+        yield Refusal(Why.CARRIER_DECLINES, detail=case.said.reason.upper())
 
 
 CONDITIONS: tuple[Condition, ...] = (
@@ -167,4 +191,5 @@ CONDITIONS: tuple[Condition, ...] = (
     _borders,
     _box,
     _window,
+    _carrier,
 )

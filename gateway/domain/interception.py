@@ -438,5 +438,7 @@ class Inbox:
     status: InboxStatus
 
 
-def accepted_path(path: Path | None) -> str:
-    return str(path or Path.INTERCEPTED)
+def by_order(interception: Interception) -> bool:
+    """Whether the carrier was asked to cancel an order that it had not picked up. Once it has
+    promised, `path` says how the parcel was stopped; before that, how it is to be."""
+    return interception.path == Path.CANCELLED_BEFORE_PICKUP

@@ -13,6 +13,7 @@ from gateway.domain.interception import (
     Job,
     JobKind,
     JobState,
+    by_order,
 )
 from gateway.domain.lifecycle import NEVER, at_rest, order_for
 
@@ -30,6 +31,7 @@ class Work:
     lease_until: int
     attempt: str = ""
     order: Order | None = None
+    verb: str = ""  # the operation of the carrier that a send is
     case: Case | None = None
     waybills: tuple[str, ...] = ()  # to be tracked: the parcel's own and its return's
     ask: bool = False  # whether a query can still tell something
@@ -39,8 +41,8 @@ def lease_post(book: Book, ic: Interception, job: Job, env: Env, terms: Terms) -
     """Write the attempt, then let it be sent: never the other way round."""
     job = lease(book, job, env, terms)
     attempt = book.put(attempted(ic, AttemptKind.POST, job, env))
-    order = order_for(book, ic, terms.adapters[ic.channel], terms)
-    return work_of(job, attempt.id, order)
+    order = order_for(book, ic, terms)
+    return work_of(job, attempt.id, order, "cancel_order" if by_order(ic) else "intercept")
 
 
 def attempted(ic: Interception, kind: AttemptKind, job: Job, env: Env) -> Attempt:
@@ -71,7 +73,7 @@ def lease(book: Book, job: Job, env: Env, terms: Terms) -> Job:
     )
 
 
-def work_of(job: Job, attempt: str = "", order: Order | None = None) -> Work:
+def work_of(job: Job, attempt: str = "", order: Order | None = None, verb: str = "") -> Work:
     return Work(
         job.id,
         job.gen,
@@ -82,6 +84,7 @@ def work_of(job: Job, attempt: str = "", order: Order | None = None) -> Work:
         job.lease_until,
         attempt,
         order,
+        verb,
     )
 
 

@@ -7,7 +7,7 @@ money is moved in the same decision.
 from typing import Any
 
 from gateway.domain.book import Book, amend
-from gateway.domain.carrier import Adapter, Answer, Order, Path, Tier
+from gateway.domain.carrier import Answer, Order, Path, Tier
 from gateway.domain.command import Env
 from gateway.domain.fees import DAY_MS, HOUR_MS, MINUTE_MS, OnCancel, Terms
 from gateway.domain.interception import (
@@ -124,7 +124,7 @@ def move(
         fields["reason"] = "" if target in PROMISED else cause
     if target in PROMISED:
         path = answer.path if answer else None
-        fields |= {"promised_at": env.now, "path": str(path or Path.INTERCEPTED)}
+        fields |= {"promised_at": env.now, "path": path or interception.path or Path.INTERCEPTED}
     if answer is not None:
         fields |= {
             "carrier_code": answer.code[:64] or interception.carrier_code,
@@ -151,6 +151,11 @@ def move(
         if effect is Effect.REFUND and keep:
             continue
         interception = settle(book, interception, effect, cause or event, evidence, actor, env)
+    if target in PROMISED and interception.path == Path.CANCELLED_BEFORE_PICKUP:
+        kept = Movement.NOT_SHIPPED  # that is all there is to see of it
+        interception = shift(
+            book, interception, kept, env, cause=interception.path, evidence=evidence
+        )
     return interception
 
 
@@ -338,7 +343,7 @@ def close_exception(book: Book, kind: ExceptionKind, subject: str, env: Env) -> 
         )
 
 
-def order_for(book: Book, interception: Interception, adapter: Adapter, terms: Terms) -> Order:
+def order_for(book: Book, interception: Interception, terms: Terms) -> Order:
     """The carrier's question about this interception."""
     people = {person.role: person.contact() for person in book.of(Person, interception.parcel)}
     lines = book.of(OrderLine, interception.parcel)

@@ -29,6 +29,7 @@ class MakeQuote:
     network: str
     waybill: str
     read: Answer | None  # a fresh tracking answer, if one was needed and came
+    said: Answer | None = None  # whether the carrier would do it, if it can be asked and answered
     evidence: bool = False
 
     def wants(self) -> Wants:
@@ -63,7 +64,7 @@ def make_quote(book: Book, command: MakeQuote, env: Env, terms: Terms) -> Quoted
     status = status_now(parcel, terms, env.now)
     if status is Status.UNKNOWN:
         return Refusal(Why.STATUS_PENDING)
-    case = case_of(book, parcel, status, terms)
+    case = case_of(book, parcel, status, terms, command.said)
     if case is None:
         return Refusals((Refusal(Why.CARRIER_NOT_CONFIGURED),))
     failing = unmet(case)

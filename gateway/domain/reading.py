@@ -8,13 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from gateway.domain.book import Book
-from gateway.domain.carrier import (
-    Answer,
-    Cause,
-    Reason,
-    Tier,
-    Verdict,
-)
+from gateway.domain.carrier import Answer, Cause, Path, Reason, Status, Tier, Verdict
 from gateway.domain.claim import Claim, found
 from gateway.domain.command import Env, No, Wants
 from gateway.domain.fees import DAY_MS, Terms, UnlistedNo
@@ -38,6 +32,7 @@ from gateway.domain.interception import (
     Money,
     Movement,
     Outcome,
+    by_order,
 )
 from gateway.domain.lifecycle import (
     ASK_DELAYS_MS,
@@ -185,6 +180,12 @@ def _decide(
     if here.end is End.DELIVERED:
         evidence = _scan_evidence(book, ic, here, env)
         return move(book, ic, E.REFUSE, env, terms, cause="DELIVERED", evidence=evidence)
+    if here.end is End.NOT_SHIPPED and sent and _cancelled(ic, here, terms):
+        evidence, answer = _scan_evidence(book, ic, here, env), NOT_PICKED_UP
+        return move(book, ic, E.ACCEPT, env, terms, evidence=evidence, answer=answer)
+    if by_order(ic) and here.status not in (Status.UNKNOWN, Status.NOT_PICKED_UP):
+        evidence = _scan_evidence(book, ic, here, env)  # picked up all the same
+        return move(book, ic, E.REFUSE, env, terms, cause="TOO_LATE", evidence=evidence)
     if here.returning_at or here.end in (End.RETURNED, End.NOT_SHIPPED):
         if sent and not known and by_reference(ic, terms) and repeats(book, ic, env, terms):
             return ic  # the repeat tells whose interception it was
@@ -273,6 +274,13 @@ def _ours(ic: Interception, here: Journey) -> bool:
     return here.returning_at >= ic.sent_at - CLOCK_SLACK_MS
 
 
+def _cancelled(ic: Interception, here: Journey, terms: Terms) -> bool:
+    """Whether an order that never shipped is our doing: we asked before, by a verb that cancels."""
+    one_verb = Status.NOT_PICKED_UP in terms.adapters[ic.channel].window.value
+    return (one_verb or by_order(ic)) and here.end_at >= ic.sent_at - CLOCK_SLACK_MS
+
+
+NOT_PICKED_UP = Answer(V.ACCEPTED, path=Path.CANCELLED_BEFORE_PICKUP)
 CLOCK_SLACK_MS = 1_000  # carriers' scans have whole seconds
 
 
@@ -309,6 +317,8 @@ def _follow_up(
         evidence = _scan_evidence(book, ic, here, env)
     if target is not Movement.LOST and found(book, ic, env):
         open_exception(book, ExceptionKind.RECOVERY, ic.id, ic.tenant, env, "found")
+    if target is Movement.NOT_SHIPPED:  # a carrier with one verb tells only now which it was
+        ic = book.put(replace(ic, path=Path.CANCELLED_BEFORE_PICKUP))
     cause = failure or str(target)
     ic = shift(book, ic, target, env, failure=failure, cause=cause, evidence=evidence)
     if failure in ("DELIVERED", "CARRIER"):

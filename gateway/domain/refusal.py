@@ -43,6 +43,7 @@ class Why(Named):
     VALUE_MISSING = auto()
     OTHER_ORDER_OPEN = auto()
     OUTSIDE_WINDOW = auto()
+    CARRIER_DECLINES = auto()
     STATUS_PENDING = auto()
     FEE_NOT_SET = auto()
     CARRIER_NOT_CONFIGURED = auto()
@@ -134,6 +135,9 @@ TEXTS: dict[Why, Text] = {
     ),
     Why.OUTSIDE_WINDOW: Text(
         P, "当前物流状态不可拦截", "The parcel's status does not allow an interception"
+    ),
+    Why.CARRIER_DECLINES: Text(
+        P, "承运商不同意拦截该包裹", "The carrier says that it would not intercept this parcel"
     ),
     Why.STATUS_PENDING: Text(
         Kind.UNAVAILABLE, "物流状态查询中，请稍后重试", "The parcel's status is being read"

@@ -32,6 +32,7 @@ from gateway.domain.interception import (
     JobState,
     Movement,
     Outcome,
+    by_order,
 )
 from gateway.domain.lifecycle import (
     ASK_DELAYS_MS,
@@ -159,6 +160,8 @@ def _meaning(
     promises = terms.promise_on(ic.channel) is Promise.REPLY
     reason = why(answer)
     match answer.verdict:
+        case V.ACCEPTED if by_order(ic):
+            return E.ACCEPT, ""  # an order is cancelled by that word: nothing else shows it
         case V.ACCEPTED:
             return (E.ACCEPT if promises else E.RECEIPT), ""
         case V.RECEIVED:
@@ -192,8 +195,10 @@ def _unlisted(book: Book, terms: Terms, ic: Interception) -> tuple[Event, str]:
 
 
 def _repeated(book: Book, ic: Interception, attempt: Attempt, adapter: Adapter) -> bool:
-    """Whether it is a repeat towards a carrier that knows requests by their waybill only."""
-    return adapter.dedup.value is Dedup.WAYBILL and _sent_before(book, ic, attempt)
+    """Whether it is a repeat towards a carrier that knows requests by their waybill only, or by
+    the order they cancel."""
+    known = adapter.dedup.value is Dedup.WAYBILL or by_order(ic)
+    return known and _sent_before(book, ic, attempt)
 
 
 def _sent_before(book: Book, ic: Interception, attempt: Attempt) -> bool:
@@ -241,6 +246,11 @@ def repeats(book: Book, ic: Interception, env: Env, terms: Terms) -> bool:
     """
     if env.now >= ic.send_deadline:
         return False
+    if ic.cancel is not Cancel.NONE and not by_reference(ic, terms):
+        return False  # it might arrive after the cancel
+    if by_order(ic):
+        cancel_order = terms.adapters[ic.channel].cancel_order
+        return cancel_order is not None and cancel_order.repeatable
     if terms.adapters[ic.channel].dedup.value is Dedup.WAYBILL:
         others = (it for it in book.of(Interception, ic.parcel) if it.id != ic.id)
         return not any(it.sent_at for it in others)
@@ -256,7 +266,8 @@ def by_family(adapter: Adapter) -> bool:
 
 def by_reference(ic: Interception, terms: Terms) -> bool:
     """Whether the carrier knows this very request again, and so says whose interception it has."""
-    return terms.adapters[ic.channel].dedup.value is Dedup.REFERENCE
+    adapter = terms.adapters[ic.channel]
+    return adapter.dedup.value is Dedup.REFERENCE and not by_order(ic)
 
 
 def said_no(book: Book, ic: Interception, terms: Terms) -> Evidence | None:

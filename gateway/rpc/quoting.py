@@ -1,5 +1,6 @@
 """Quotes: a fresh status where one is needed, every unmet condition, and where the parcel goes."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -91,7 +92,7 @@ class Quoting:
         if not request.merchant_id:
             raise invalid([("merchant_id", "needed")])
         merchant = call.caller.merchant(request.merchant_id)
-        read = await self._status(merchant, network, key.waybill, call)
+        read, said = await self._asked(merchant, network, key.waybill, call)
         made = await shell.store.run(
             MakeQuote(
                 tenant=call.caller.tenant,
@@ -99,6 +100,7 @@ class Quoting:
                 network=network,
                 waybill=key.waybill,
                 read=read,
+                said=said,
             )
         )
         if isinstance(made, Refusals):
@@ -108,13 +110,26 @@ class Quoting:
         quoted: Quoted = granted(made)
         return await self._shown(quoted, request, shown)
 
-    async def _status(self, merchant: str, network: str, waybill: str, call: Call) -> Answer | None:
-        """A tracking answer, where the status we have is too old to price from."""
+    async def _asked(
+        self, merchant: str, network: str, waybill: str, call: Call
+    ) -> tuple[Answer | None, Answer | None]:
+        """Where the parcel is, and whether its carrier would stop it, as far as it is told in time.
+        Nobody but the parcel's merchant has the carrier asked."""
         shell = self._shell
         found = await shell.store.rows(Parcel, "parcel_by_number", network=network, waybill=waybill)
         if not found or found[0].merchant != merchant:
-            return None
-        parcel = found[0]
+            return None, None
+        adapter = shell.terms.adapters.get(found[0].channel)
+        if adapter is None or adapter.quote is None:
+            return await self._status(found[0], call), None
+        left = call.left_s(shell.settings.limits.quote_read_ms)
+        would = shell.worker.would(found[0], left)
+        read, said = await asyncio.gather(self._status(found[0], call), would)
+        return read, said
+
+    async def _status(self, parcel: Parcel, call: Call) -> Answer | None:
+        """A tracking answer, where the status we have is too old to price from."""
+        shell = self._shell
         if shell.terms.tracker(parcel.channel, parcel.account, parcel.network) is None:
             return None
         age = shell.clock.now() - parcel.read_at

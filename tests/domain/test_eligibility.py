@@ -111,8 +111,13 @@ ALONE: list[tuple[Shop, list[Why]]] = [
     (Shop(contract={"fees": {Status.PICKED_UP: 1}}), [W.FEE_NOT_SET]),
     *[
         (Shop(status=status), [W.OUTSIDE_WINDOW])
-        for status in (Status.NOT_PICKED_UP, Status.DELIVERED, Status.RETURNING, Status.ENDED)
+        for status in (Status.DELIVERED, Status.RETURNING, Status.ENDED)
     ],
+    (Shop(status=Status.NOT_PICKED_UP), []),  # the order is cancelled: the contract has a fee
+    (
+        Shop(status=Status.NOT_PICKED_UP, contract={"fees": {Status.PICKED_UP: 1}}),
+        [W.OUTSIDE_WINDOW],
+    ),
 ]
 
 
