@@ -46,6 +46,8 @@ class Life:
     merchant: str
     waybill: str
     record: Record
+    network: str
+    code: str = ""  # what an aggregator calls the network
     creates: int = 0  # request ids used
     cancels: int = 0
 
@@ -70,6 +72,7 @@ class Life:
             merchant_id=self.merchant,
             carrier=self.channel,
             waybill=self.waybill,
+            channel_code=self.code,
             orders=[order],
             sender=types.Contact(**SENDER),
             receiver=types.Contact(**RECEIVER),

@@ -5,19 +5,24 @@ A request, once it has left, goes on without the process that sent it.
 
 import asyncio
 import json
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from hashlib import sha256
 from random import Random
 from typing import TYPE_CHECKING
 
-from gateway.domain.carrier import Answer, Call, Push, Reply
+from adapters import ADAPTERS
+from gateway.domain.carrier import Answer, Call, Push, Reply, Tier
 from gateway.runner import NO_ANSWER, NOT_SENT, Endpoint
 from simulator.depot import Push as Message
 from simulator.dialect import Answer as Said
-from simulator.dialect import Asked, Inbound
+from simulator.dialect import Announcement, Asked, Inbound, Outgoing
 from simulator.dialects import DIALECTS
 from simulator.dialects.sf import CHINA
 from simulator.outcomes import Fault, FaultName, Operation, Params
+from simulator.world import Event, Mark, Place
 from tests.simulation.faults import DOOR, PROCESS, WIRE, drawn, strikes
 
 if TYPE_CHECKING:
@@ -44,6 +49,7 @@ LIES = (
     ("648", "快件已退回"),
     ("655", "快件遗失"),
 )
+LIED = (Event.SIGNED, Event.RETURN_SIGNED, Event.RETURN_STARTED, Event.LOST)
 SYSTEM = Fault(FaultName.BUSY_CODE, params=Params({"system": True}))
 BUSY = Fault(FaultName.BUSY_CODE)
 Outcome = Reply | Answer
@@ -61,6 +67,9 @@ class Wire:
     silent: str = ""  # one that takes requests and never answers
     deaf: str = ""  # one that loses what it is asked to do, and tells all it knows
     busy: int = 0  # requests on their way
+    told: defaultdict[str, set[str]] = field(  # a push -> the bodies and inbox keys it went under
+        default_factory=lambda: defaultdict(set)
+    )
 
     # -- to the carrier -------------------------------------------------------------------
 
@@ -74,7 +83,7 @@ class Wire:
         if isinstance(asked, Said):
             world.wrong("gt.readable", f"{endpoint.adapter.name} cannot read our call: {asked}")
             return NO_ANSWER
-        world.auditor.leaving(asked, sender.clock.machine_ms())
+        asked = world.auditor.leaving(asked, sender.clock.machine_ms())
         answered: asyncio.Future[Outcome] = world.loop.create_future()
         if self.rough and strikes(self.chance, PROCESS["paused_in_call"]):
             world.met("process.paused_in_call")
@@ -175,6 +184,7 @@ class Wire:
     async def post(self, message: Message) -> tuple[int, bytes] | None:
         """One push, handed to whichever gateway lives. None: the carrier hears nothing."""
         world, chance = self.world, self.chance
+        self._keep(message)
         fault = ""
         if self.rough and not message.forged:
             fault = next((name for name, share in DOOR.items() if strikes(chance, share)), "")
@@ -185,23 +195,29 @@ class Wire:
             return None
         if fault in ("push_tampered", "push_astray"):
             await self._forge(message, fault)
-        if fault == "push_lie" and message.account.carrier == "sf":
-            await self._lie(message)
+        if fault == "push_lie" and self._unsigned(message):
+            await (self._lie if message.account.carrier == "sf" else self._other_lie)(message)
         answer = await self._knock(message.url, message.content_type, message.body)
         world.note("push", message.account.carrier, *message.ids, answer and answer[0])
         return None if fault == "push_reply_lost" else answer
 
     async def _forge(self, message: Message, fault: str) -> None:
         """The same message with a byte changed, or at another's door: neither may be taken."""
-        body, url = message.body, message.url
+        body, url, world_ = message.body, message.url, self.world
         if fault == "push_astray":
             head, _, secret = url.rpartition("/")
-            other = "sf" if "/zto/" in head else "zto"
+            others = [name for name in world_.deals if name != message.account.carrier]
+            other = others[0] if others else "nobody"
             url = f"{head.replace(message.account.carrier, other)}/{secret}"
         elif message.account.carrier == "zto":
             body = body.replace(b"billCode", b"billc0de", 1)
-        else:
+        elif message.account.carrier == "sf":
             url = url[:-1]
+        else:
+            dialect = DIALECTS[message.account.carrier]
+            whole = Outgoing(message.kind, body, message.content_type)
+            url, forged = dialect.forge(message.account, whole)
+            body = forged.body
         answer = await self._knock(url, message.content_type, body)
         if answer is not None and answer[0] == 200:
             self.world.wrong("inv.K4", f"a push that was {fault} got {answer[0]}")
@@ -215,6 +231,36 @@ class Wire:
         body = json.dumps({"Body": {"WaybillRoute": [lie]}}, ensure_ascii=False).encode()
         await self._knock(message.url, message.content_type, body)
 
+    async def _other_lie(self, message: Message) -> None:
+        """The same of a carrier of another form."""
+        dialect = DIALECTS[message.account.carrier]
+        told = [r for r in self.world.depot.records.values() if _tells(r.pushes, message)]
+        lies = [event for event in LIED if event in dialect.announces]
+        if not told or not lies:
+            return
+        event = self.chance.choice(lies)
+        waybill, place = told[0].parcel.waybill, Place.DESTINATION_OUTLET
+        mark = Mark(self.world.now, event, waybill, place)
+        lie = dialect.push(message.account, [Announcement("lie", told[0], mark)])
+        await self._knock(message.url, lie.content_type, lie.body)
+
+    def _unsigned(self, message: Message) -> bool:
+        port = ADAPTERS[message.account.carrier].push
+        credentials = self.world.parties[message.account.carrier].credentials
+        push = Push({"content-type": message.content_type}, message.body)
+        return port is not None and port.verify(push, credentials) is Tier.T3
+
+    def _keep(self, message: Message) -> None:
+        """Under which names the gateway may keep it."""
+        channel, keys = message.account.carrier, {sha256(message.body).hexdigest()}
+        port = ADAPTERS[channel].push
+        if port is not None:
+            push = Push({"content-type": message.content_type}, message.body)
+            with suppress(ValueError):
+                keys.add(f"{channel}/main/{port.decode(push).event_key}")
+        for key in message.ids:
+            self.told[key] |= keys
+
     async def _knock(self, url: str, kind: str, body: bytes) -> tuple[int, bytes] | None:
         gateway = self.world.gateway
         if gateway is None:
@@ -226,6 +272,10 @@ class Wire:
         push = Push({"content-type": kind}, body)
         reply = await gateway.finished(gateway.pushes.accept(gate, push))
         return None if reply is None else (reply.status, reply.body)
+
+
+def _tells(pushes: list[tuple[str, str, Message]], message: Message) -> bool:
+    return any(key in message.ids for key, _, _ in pushes)
 
 
 def other_waybill(waybill: str) -> str:
