@@ -105,7 +105,7 @@ class Auditor:
     trying: dict[str, tuple["Life", int]] = field(default_factory=dict)  # not answered yet
     lows: dict[str, int] = field(default_factory=dict)  # what there was at least, while it ran
     wallets: defaultdict[str, Wallet] = field(default_factory=lambda: defaultdict(Wallet))
-    sent: dict[str, str] = field(default_factory=dict)  # the reference it bore at the carrier -> interception
+    sent: dict[str, str] = field(default_factory=dict)  # reference on the wire -> interception
     cursor: str = ""
     filings: dict[str, tuple["Life", int]] = field(default_factory=dict)  # claim -> whose, loss
     grants: dict[tuple[str, str], int] = field(default_factory=dict)  # decision -> granted

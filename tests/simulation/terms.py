@@ -64,9 +64,7 @@ def party(channel: str) -> Party:
     if channel in CARRIERS:
         user, keys = USERS[channel], KEYS[channel]
         credentials = {NAMES[channel]: user, **keys}
-        return Party(
-            channel, user, keys, credentials, SETTINGS[channel], SECRETS[channel], channel
-        )
+        return Party(channel, user, keys, credentials, SETTINGS[channel], SECRETS[channel], channel)
     found = bench(channel)
     adapter, codes = found.adapter, found.adapter.networks.items()
     return Party(
@@ -132,9 +130,7 @@ def _waits(channel: str) -> bool:
     return ADAPTERS[channel].promise_on.value is Promise.EVIDENCE
 
 
-def settings(
-    store: Path, agreed: Mapping[str, Deal], playing: Mapping[str, Party]
-) -> Settings:
+def settings(store: Path, agreed: Mapping[str, Deal], playing: Mapping[str, Party]) -> Settings:
     roles = {name: [str(role)] for name, role in ROLES.items()}
     roles["second"] = [str(Role.TENANT), str(Role.CLAIMS)]
     tokens = [
@@ -176,7 +172,7 @@ def _carrier(deal: Deal, one: Party) -> dict[str, Any]:
     account = {
         "credentials": dict(one.credentials),
         "settings": dict(one.settings)
-        | {site: f"http://carriers/{name}" for site in ADAPTERS[name].sites},
+        | dict.fromkeys(ADAPTERS[name].sites, f"http://carriers/{name}"),
         "push_secret": one.secret,
     }
     provisional = {"provisional": True} if ADAPTERS[name].provisional else {}

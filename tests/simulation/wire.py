@@ -17,8 +17,8 @@ from adapters import ADAPTERS
 from gateway.domain.carrier import Answer, Call, Push, Reply, Tier
 from gateway.runner import NO_ANSWER, NOT_SENT, Endpoint
 from simulator.depot import Push as Message
-from simulator.dialect import Answer as Said
 from simulator.dialect import Announcement, Asked, Inbound, Outgoing
+from simulator.dialect import Answer as Said
 from simulator.dialects import DIALECTS
 from simulator.dialects.sf import CHINA
 from simulator.outcomes import Fault, FaultName, Operation, Params
