@@ -13,7 +13,7 @@ import structlog
 
 from gateway.bulkhead import Bulkhead
 from gateway.clock import Clock
-from gateway.domain.carrier import Answer, Reason, Trace, Verdict
+from gateway.domain.carrier import Answer, Dedup, Reason, Trace, Verdict
 from gateway.domain.desk import FinishClaim
 from gateway.domain.due import EFFECTS, SENDS, Fumble, LeaseDue, lane
 from gateway.domain.interception import Interception, JobKind
@@ -246,7 +246,8 @@ class Worker:
             )
             self._points.hit("after_reply")
             self._heard(work.channel, work.account, answer)
-        finish = Finish(work.job, work.gen, work.subject, work.attempt, answer)
+        by_waybill = endpoint.adapter.dedup.value is Dedup.WAYBILL
+        finish = Finish(work.job, work.gen, work.subject, work.attempt, answer, by_waybill)
         result: Interception = await self._commit(finish)
         return result
 

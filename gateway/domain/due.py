@@ -88,7 +88,7 @@ class LeaseDue:
         busy = tuple(lane for lane, room in self.room.items() if room <= 0)
         return Wants(
             due=Due(self.limit, self.kinds, busy),
-            of_parcel=frozenset({Person, OrderLine, Alias}),
+            of_parcel=frozenset({Person, OrderLine, Alias, Interception}),
             of_interception=CHILDREN,
             wallet=True,
         )
@@ -196,7 +196,7 @@ def _submit(book: Book, job: Job, env: Env, terms: Terms) -> Work | None:
         ic = move(book, ic, Event.SEND, env, terms)
         ic = book.put(replace(ic, sent_at=ic.sent_at or env.now))
         return lease_post(book, ic, job, env, terms)
-    if ic.decision is Decision.UNKNOWN and repeats(ic, env, terms):
+    if ic.decision is Decision.UNKNOWN and repeats(book, ic, env, terms):
         return lease_post(book, ic, job, env, terms)
     finished(book, job)
     return None

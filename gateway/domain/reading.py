@@ -67,7 +67,7 @@ from gateway.domain.parcel import (
     journey,
 )
 from gateway.domain.register import keep_reading
-from gateway.domain.reply import CHILDREN, late, repeats, said_no, why
+from gateway.domain.reply import CHILDREN, by_reference, late, repeats, said_no, why
 
 D, E, V = Decision, Event, Verdict
 SILENT = frozenset({V.UNKNOWN, V.BUSY, V.REFUSED})  # a reading that told nothing
@@ -186,7 +186,7 @@ def _decide(
         evidence = _scan_evidence(book, ic, here, env)
         return move(book, ic, E.REFUSE, env, terms, cause="DELIVERED", evidence=evidence)
     if here.returning_at or here.end in (End.RETURNED, End.NOT_SHIPPED):
-        if sent and not known and repeats(ic, env, terms):
+        if sent and not known and by_reference(ic, terms) and repeats(book, ic, env, terms):
             return ic  # the repeat tells whose interception it was
         evidence = _scan_evidence(book, ic, here, env)
         if sent and _ours(ic, here):
@@ -209,7 +209,7 @@ def _absent(
 ) -> Interception:
     """A look that shows nothing: proof after the in-flight bound, or behind an unlisted no."""
     hold = terms.contracts[ic.channel].unlisted_no is UnlistedNo.HOLD
-    no = said_no(book, ic)
+    no = said_no(book, ic, terms)
     nothing = asked is None or asked.verdict is V.ABSENT
     if no is not None and nothing and not hold:
         answer = Answer(V.REFUSED, Reason.UNLISTED, code=no.code, assumed=True)

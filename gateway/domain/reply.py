@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from gateway.domain.book import Book
 from gateway.domain.carrier import (
+    Adapter,
     Answer,
     Dedup,
     Promise,
@@ -62,10 +63,17 @@ class Finish:
     interception: str
     attempt: str
     answer: Answer
+    by_waybill: bool = False  # the carrier tells requests apart by nothing else
     evidence: bool = True
 
     def wants(self) -> Wants:
-        return Wants(interceptions=(self.interception,), of_interception=CHILDREN, wallet=True)
+        siblings = frozenset({Interception}) if self.by_waybill else frozenset()
+        return Wants(
+            interceptions=(self.interception,),
+            of_parcel=siblings,
+            of_interception=CHILDREN,
+            wallet=True,
+        )
 
 
 def finish(book: Book, command: Finish, env: Env, terms: Terms) -> Interception | No:
@@ -155,17 +163,18 @@ def _meaning(
             return (E.ACCEPT if promises else E.RECEIPT), ""
         case V.RECEIVED:
             return (E.ACCEPT if override and not answer.assumed else E.RECEIPT), ""
+        case V.REFUSED | V.DUPLICATE if _repeated(book, ic, attempt, adapter):
+            # by the waybill alone: "you have one" is ours, and any other no may be its doing
+            has_one = answer.reason is Reason.ALREADY_INTERCEPTED
+            ours = has_one or answer.verdict is V.DUPLICATE
+            return (E.RECEIPT, "DUPLICATE") if ours else (E.LOSE, reason)
         case V.REFUSED if answer.reason is Reason.UNLISTED:
             return _unlisted(book, terms, ic)
-        case V.REFUSED if answer.reason is Reason.ALREADY_INTERCEPTED:
-            ours = _sent_before(book, ic, attempt) and adapter.dedup.value is Dedup.WAYBILL
-            return (E.RECEIPT, "DUPLICATE") if ours else (E.REFUSE, reason)
         case V.REFUSED | V.MISSED:
             return E.REFUSE, reason
         case V.DUPLICATE:
-            if adapter.dedup.value is Dedup.REFERENCE or _sent_before(book, ic, attempt):
-                return E.RECEIPT, "DUPLICATE"
-            return E.REFUSE, "ALREADY_INTERCEPTED"
+            ours = by_reference(ic, terms) or _sent_before(book, ic, attempt)
+            return (E.RECEIPT, "DUPLICATE") if ours else (E.REFUSE, "ALREADY_INTERCEPTED")
         case V.BUSY:
             return E.NOT_SENT, reason
         case _ if answer.reason is Reason.NOT_SENT:
@@ -180,6 +189,11 @@ def _unlisted(book: Book, terms: Terms, ic: Interception) -> tuple[Event, str]:
     if hold or askable(book, ic, terms):
         return E.LOSE, "UNLISTED"
     return E.REFUSE, "UNLISTED"
+
+
+def _repeated(book: Book, ic: Interception, attempt: Attempt, adapter: Adapter) -> bool:
+    """Whether it is a repeat towards a carrier that knows requests by their waybill only."""
+    return adapter.dedup.value is Dedup.WAYBILL and _sent_before(book, ic, attempt)
 
 
 def _sent_before(book: Book, ic: Interception, attempt: Attempt) -> bool:
@@ -198,7 +212,8 @@ def _others(
 
 def _after_post(book: Book, ic: Interception, job: Job, env: Env, terms: Terms) -> Interception:
     """What happens next: send again, ask how it stands, or nothing more."""
-    resend = ic.decision is D.QUEUED or (ic.decision is D.UNKNOWN and repeats(ic, env, terms))
+    unknown = ic.decision is D.UNKNOWN
+    resend = ic.decision is D.QUEUED or (unknown and repeats(book, ic, env, terms))
     if resend and job.state is not JobState.LEASED:
         due = env.now + delay(SEND_DELAYS_MS, job.attempts - 1)
         again = schedule(book, JobKind.SUBMIT, ic.id, ic.channel, ic.account, due)
@@ -208,7 +223,7 @@ def _after_post(book: Book, ic: Interception, job: Job, env: Env, terms: Terms) 
         return move(book, ic, E.WITHDRAW, env, terms, cause="WITHDRAWN")
     if ic.decision in AT_CARRIER or ic.decision in PROMISED:
         first = delay(ASK_DELAYS_MS, 0)
-        unlisted = ic.decision is D.UNKNOWN and said_no(book, ic)
+        unlisted = ic.decision is D.UNKNOWN and said_no(book, ic, terms)
         follow(book, ic, env.now if unlisted else env.now + first)
     if ic.cancel is Cancel.ASKED and ic.decision is not D.SENDING:  # else when that has ended
         if ic.decision in AT_CARRIER or ic.decision in PROMISED:
@@ -218,17 +233,37 @@ def _after_post(book: Book, ic: Interception, job: Job, env: Env, terms: Terms) 
     return ic
 
 
-def repeats(ic: Interception, env: Env, terms: Terms) -> bool:
-    """Whether the same request may be sent again to learn the fate of the first."""
-    adapter = terms.adapters[ic.channel]
-    return adapter.dedup.value is Dedup.REFERENCE and env.now < ic.send_deadline
+def repeats(book: Book, ic: Interception, env: Env, terms: Terms) -> bool:
+    """Whether the same request may be sent again to learn the fate of the first.
+
+    A carrier that recognises the waybill alone says "you have one" of any: it is asked again only
+    where nothing else of ours was ever sent for the parcel.
+    """
+    if env.now >= ic.send_deadline:
+        return False
+    if terms.adapters[ic.channel].dedup.value is Dedup.WAYBILL:
+        others = (it for it in book.of(Interception, ic.parcel) if it.id != ic.id)
+        return not any(it.sent_at for it in others)
+    return by_reference(ic, terms)
 
 
-def said_no(book: Book, ic: Interception) -> Evidence | None:
-    """The unlisted refusal that is the last word of the carrier, if there is one."""
+def by_reference(ic: Interception, terms: Terms) -> bool:
+    """Whether the carrier knows this very request again, and so says whose interception it has."""
+    return terms.adapters[ic.channel].dedup.value is Dedup.REFERENCE
+
+
+def said_no(book: Book, ic: Interception, terms: Terms) -> Evidence | None:
+    """The unlisted refusal that is the last word of the carrier, if there is one.
+
+    Of a repeat it is a word only where the carrier knows the request again.
+    """
     replies = [e for e in book.of(Evidence, ic.id) if e.kind is EvidenceKind.REPLY]
     last = max(replies, key=lambda e: (e.at, e.id), default=None)
-    return last if last is not None and last.reason == Reason.UNLISTED else None
+    if last is None or last.reason != Reason.UNLISTED:
+        return None
+    attempt = book.get(Attempt, last.attempt or "")
+    repeated = attempt is not None and _others(book, ic, attempt, MAYBE_SENT)
+    return None if repeated and not by_reference(ic, terms) else last
 
 
 def _cancelled(

@@ -22,7 +22,7 @@ from gateway.domain.interception import (
     Request,
     derived,
 )
-from gateway.domain.parcel import Alias, OrderLine
+from gateway.domain.parcel import Alias, OrderLine, Parcel
 from gateway.pb.turnback.v1 import intercept_service_pb2 as pb
 from gateway.pb.turnback.v1 import types_pb2 as types
 from gateway.rpc import history, messages, paging
@@ -100,6 +100,7 @@ class InterceptService:
             beside = messages.Beside(
                 request_id=request.request_id,
                 order_nos=place.order_nos if place is not None else (),
+                network=place.network if place is not None else "",
                 quoted_status=place.status if place is not None else "",
             )
         return pb.InterceptServiceCreateResponse(
@@ -239,6 +240,7 @@ class InterceptService:
         quoted = {"keys": sorted({row.quote for row in rows})}
         used = await read(Request, "requests_of_subjects", method="Create", **ids)
         lines = grouped(await read(OrderLine, "lines_of_parcels", **parcels), "parcel")
+        networks = {p.id: p.network for p in await read(Parcel, "parcels_by_id", **parcels)}
         aliases = grouped(await read(Alias, "aliases_of_parcels", **parcels), "parcel")
         claims = grouped(await read(Claim, "claims_of_parcels", **parcels), "interception")
         cases = grouped(await read(Exceptional, "open_exceptions_of", **ids), "subject")
@@ -252,6 +254,7 @@ class InterceptService:
                 request_id=first[row.id].id.split("/", 1)[1] if row.id in first else "",
                 order_nos=list(dict.fromkeys(line.order_no for line in lines[row.parcel])),
                 return_waybill=aliases[row.parcel][-1].waybill if aliases[row.parcel] else "",
+                network=networks[row.parcel],
                 claim_ids=[claim.id for claim in claims[row.id]],
                 open_exceptions=len(cases[row.id]),
                 quoted_status=quotes[row.quote].status if row.quote in quotes else "",

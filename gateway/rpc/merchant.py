@@ -1,5 +1,8 @@
 """MerchantService: who may use the service."""
 
+from collections.abc import Iterator
+
+from gateway.domain.fees import Terms
 from gateway.domain.merchant import SetWaybillService, SignAgreement, UpsertMerchant
 from gateway.domain.parcel import Agreement, AgreementKind, Merchant, StoreStatus, WaybillService
 from gateway.domain.refusal import Refusal, Why
@@ -78,11 +81,13 @@ class MerchantService:
         self, request: pb.MerchantServiceSetWaybillServiceRequest, call: Call
     ) -> pb.MerchantServiceSetWaybillServiceResponse:
         service = request.waybill_service
-        adapter = network_of(service.carrier, self._shell.terms)
-        if adapter is None:
+        network = network_of(
+            service.carrier, service.channel_code, self._shell.terms, "waybill_service."
+        )
+        if network is None:
             raise refused((Refusal(Why.CARRIER_NOT_CONFIGURED, field="waybill_service.carrier"),))
         merchant = call.caller.merchant(request.merchant_id)
-        command = SetWaybillService(merchant, adapter.network, service.opened)
+        command = SetWaybillService(merchant, network, service.opened)
         granted(await self._shell.store.run(command))
         row = await self.merchant(request.merchant_id, call)
         return pb.MerchantServiceSetWaybillServiceResponse(merchant=await self._shown(row))
@@ -100,7 +105,7 @@ class MerchantService:
         store, terms, key = self._shell.store, self._shell.terms, {"merchant": row.id}
         agreements = await store.rows(Agreement, "agreements_of_merchant", **key)
         services = await store.rows(WaybillService, "services_of_merchant", **key)
-        channels = {terms.adapters[name].network: name for name in terms.contracts}
+        channels = dict(_channels(terms))
         return pb.Merchant(
             id=short(row.id),
             type=TYPES.get(row.kind, pb.MERCHANT_TYPE_OTHER),
@@ -120,8 +125,9 @@ class MerchantService:
                 for a in agreements
             ],
             waybill_services=[
-                pb.WaybillService(carrier=channels.get(s.network, s.network), opened=s.opened)
+                pb.WaybillService(carrier=carrier, channel_code=code, opened=s.opened)
                 for s in services
+                for carrier, code in [channels.get(s.network, (s.network, ""))]
             ],
             payment_agreement_ids=sorted(terms.payment_agreements.get(row.tenant, ())),
             updated_at=time(row.updated_at),
@@ -132,3 +138,12 @@ KINDS = {
     AgreementKind.SERVICE: pb.AGREEMENT_KIND_SERVICE,
     AgreementKind.PAYMENT: pb.AGREEMENT_KIND_PAYMENT,
 }
+
+
+def _channels(terms: Terms) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Network -> the channel that leads to it, and its code there; the network's own comes last,
+    so that it is the one that is shown."""
+    configured = [terms.adapters[name] for name in terms.contracts]
+    for adapter in sorted(configured, key=lambda adapter: not adapter.networks):
+        for code, network in (adapter.networks or {"": adapter.network}).items():
+            yield network, (adapter.name, code)

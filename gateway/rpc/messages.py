@@ -215,6 +215,7 @@ class Beside:
     request_id: str = ""
     order_nos: Sequence[str] = ()
     return_waybill: str = ""
+    network: str = ""
     claim_ids: Sequence[str] = ()
     open_exceptions: int = 0
     quoted_status: str = ""
@@ -226,12 +227,13 @@ NOTHING = Beside()
 
 def interception(row: Interception, terms: Terms, beside: Beside = NOTHING) -> Any:
     adapter = terms.adapters.get(row.channel)
+    own = adapter.network if adapter is not None and not adapter.networks else ""
     message = intercepts.Interception(
         id=row.id,
         merchant_id=short(row.merchant),
         parcel_id=row.parcel,
         carrier=row.channel,
-        network=adapter.network if adapter else "",
+        network=beside.network or own,
         account=row.account,
         waybill=row.waybill,
         return_waybill=beside.return_waybill,

@@ -21,7 +21,7 @@ class ParcelService:
     ) -> pb.ParcelServiceRegisterResponse:
         shell = self._shell
         command = register(request.parcel, "", call.caller, shell.settings, shell.terms)
-        before = await self._by_number(command.channel, command.waybill)
+        before = await self._by_number(command.network, command.waybill)
         parcel: Parcel = granted(await shell.store.run(command))
         return pb.ParcelServiceRegisterResponse(
             parcel=await self.shown(parcel),
@@ -50,16 +50,15 @@ class ParcelService:
         if request.parcel_id:
             found = await store.rows(Parcel, "parcel", id=request.parcel_id)
         else:
-            found = await self._by_number(request.waybill.carrier, request.waybill.waybill)
+            key, terms = request.waybill, self._shell.terms
+            network = network_of(key.carrier, key.channel_code, terms, "waybill.")
+            found = await self._by_number(network, key.waybill) if network is not None else []
         if not found or found[0].tenant != call.caller.tenant:
             raise not_yours()
         return pb.ParcelServiceGetResponse(parcel=await self.shown(found[0]))
 
-    async def _by_number(self, channel: str, waybill: str) -> list[Parcel]:
-        adapter = network_of(channel, self._shell.terms)
-        if adapter is None:
-            return []
-        key = {"network": adapter.network, "waybill": waybill}
+    async def _by_number(self, network: str, waybill: str) -> list[Parcel]:
+        key = {"network": network, "waybill": waybill}
         store = self._shell.store
         found = await store.rows(Parcel, "parcel_by_number", **key)
         return found or await store.rows(Parcel, "parcel_by_alias", **key)

@@ -31,6 +31,7 @@ class Place:
     account: str
     status: str
     order_nos: Sequence[str]
+    network: str
 
 
 class Places:
@@ -40,9 +41,15 @@ class Places:
         self._store = store
         self._known: OrderedDict[str, Place] = OrderedDict()
 
-    def keep(self, quote: Quote, account: str, lines: Sequence[OrderLine]) -> None:
-        order_nos = tuple(dict.fromkeys(line.order_no for line in lines))
-        self._known[quote.id] = Place(quote.tenant, quote.channel, account, quote.status, order_nos)
+    def keep(self, quote: Quote, parcel: Parcel, lines: Sequence[OrderLine]) -> None:
+        self._known[quote.id] = Place(
+            tenant=quote.tenant,
+            channel=quote.channel,
+            network=parcel.network,
+            account=parcel.account,
+            status=quote.status,
+            order_nos=tuple(dict.fromkeys(line.order_no for line in lines)),
+        )
         if len(self._known) > PLACES_MAX:
             self._known.popitem(last=False)
 
@@ -55,7 +62,7 @@ class Places:
                 return None
             parcels = await self._store.rows(Parcel, "parcel", id=found[0].parcel)
             lines = await self._store.rows(OrderLine, "lines_of_parcel", parcel=found[0].parcel)
-            self.keep(found[0], parcels[0].account, lines)
+            self.keep(found[0], parcels[0], lines)
             place = self._known[key]
         return place if place.tenant == tenant else None
 
@@ -70,10 +77,11 @@ class Quoting:
         given = request.registration if request.HasField("registration") else None
         key = given or request.parcel
         shown = pb.Quote(merchant_id=request.merchant_id, carrier=key.carrier, waybill=key.waybill)
-        adapter = network_of(key.carrier, shell.terms)
-        if adapter is None:
+        field = "parcel." if given is None else "registration."
+        network = network_of(key.carrier, key.channel_code, shell.terms, field)
+        if network is None:
             return no(shown, request, (Refusal(Why.CARRIER_NOT_CONFIGURED, field="carrier"),))
-        shown.network = adapter.network
+        shown.network = network
         if given is not None:
             command = register(given, request.merchant_id, call.caller, shell.settings, shell.terms)
             result = await shell.store.run(command)
@@ -83,12 +91,12 @@ class Quoting:
         if not request.merchant_id:
             raise invalid([("merchant_id", "needed")])
         merchant = call.caller.merchant(request.merchant_id)
-        read = await self._status(merchant, adapter.network, key.waybill, call)
+        read = await self._status(merchant, network, key.waybill, call)
         made = await shell.store.run(
             MakeQuote(
                 tenant=call.caller.tenant,
                 merchant=merchant,
-                network=adapter.network,
+                network=network,
                 waybill=key.waybill,
                 read=read,
             )
@@ -130,7 +138,7 @@ class Quoting:
         awards = await store.rows(Award, "awards_of_parcel", parcel=parcel.id)
         awarded = sum(award.amount for award in awards)
         if quoted.quote is not None:
-            self._places.keep(quoted.quote, parcel.account, lines)
+            self._places.keep(quoted.quote, parcel, lines)
             shown = messages.quote(quoted.quote, parcel, lines, awarded)
         else:
             no(shown, request, quoted.unmet)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from gateway.config import Settings
-from gateway.domain.carrier import Adapter, Status
+from gateway.domain.carrier import Status
 from gateway.domain.fees import Terms
 from gateway.domain.money import Money
 from gateway.domain.parcel import OrderLine, Person
@@ -21,8 +21,8 @@ def register(
     given: types.ParcelRegistration, merchant: str, caller: Caller, settings: Settings, terms: Terms
 ) -> RegisterParcel:
     """Raises Failure where the message does not make a command."""
-    adapter = terms.adapters.get(given.carrier)
-    if adapter is None or given.carrier not in terms.contracts:
+    network = network_of(given.carrier, given.channel_code, terms, "parcel.")
+    if network is None:
         raise refused((Refusal(Why.CARRIER_NOT_CONFIGURED, field="carrier"),))
     own = merchant or given.merchant_id
     faults = []
@@ -37,7 +37,7 @@ def register(
         tenant=caller.tenant,
         merchant=caller.merchant(own),
         channel=given.carrier,
-        network=adapter.network,
+        network=network,
         account=account_of(given.carrier, given.account, caller, settings),
         waybill=given.waybill,
         declared=STATUSES.get(given.declared_status, Status.UNKNOWN),
@@ -63,8 +63,20 @@ def account_of(channel: str, asked: str, caller: Caller, settings: Settings) -> 
     raise refused((Refusal(Why.CARRIER_NOT_CONFIGURED, field="account"),))
 
 
-def network_of(channel: str, terms: Terms) -> Adapter | None:
-    return terms.adapters.get(channel) if channel in terms.contracts else None
+def network_of(channel: str, code: str, terms: Terms, field: str = "") -> str | None:
+    """The company that carries the parcels of a channel. None: no such channel is configured.
+
+    An aggregator names it by a code of its own; raises Failure where that is wrong.
+    """
+    if channel not in terms.contracts:
+        return None
+    adapter = terms.adapters[channel]
+    if not adapter.networks and not code:
+        return adapter.network
+    if code in adapter.networks:
+        return adapter.networks[code]
+    known = ", ".join(adapter.networks) or "empty: this carrier carries its own parcels"
+    raise invalid([(f"{field}channel_code", known)])
 
 
 def _faults(given: types.ParcelRegistration) -> Iterator[tuple[str, str]]:

@@ -647,6 +647,9 @@ SELECT event.* FROM event WHERE interception IN (:keys)
 -- name: lines_of_parcels
 SELECT * FROM order_line WHERE parcel IN (:keys) ORDER BY id;
 
+-- name: parcels_by_id
+SELECT * FROM parcel WHERE id IN (:keys);
+
 -- name: aliases_of_parcels
 SELECT * FROM alias WHERE parcel IN (:keys);
 

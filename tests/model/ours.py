@@ -126,16 +126,21 @@ class Ours:
             case V.RECEIVED:
                 return E.RECEIPT
             case V.REFUSED:
-                return E.REFUSE
+                repeat = self.carrier.dedup is Dedup.WAYBILL and _sent_before(s, at)
+                return E.LOSE if repeat else E.REFUSE  # the first may be why
             case V.DUPLICATE:
                 if self.protocol.duplicate_refuses:
                     return E.REFUSE
-                by_reference = self.carrier.dedup is Dedup.REFERENCE
-                return E.RECEIPT if by_reference or _sent_before(s, at) else E.REFUSE
+                return E.RECEIPT if self._by_reference or _sent_before(s, at) else E.REFUSE
             case V.BUSY:
                 return E.NOT_SENT
             case _:
                 return E.LOSE
+
+    @property
+    def _by_reference(self) -> bool:
+        """Whether a repeat tells whose interception the carrier has."""
+        return self.carrier.dedup is Dedup.REFERENCE
 
     # -- readings --------------------------------------------------------------------------
 
@@ -173,7 +178,7 @@ class Ours:
         if look.fate is Fate.DELIVERED:
             return move(s, E.REFUSE)
         if look.fate in RETURNS:
-            if s.sent and not known and self.repeats(s):
+            if s.sent and not known and self._by_reference and self.repeats(s):
                 return s  # the repeat tells whose interception it was
             return move(s, E.ACCEPT if s.sent and look.fate is Fate.RETURNING else E.REFUSE)
         if look.asked is Known.REFUSED and known:

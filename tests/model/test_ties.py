@@ -7,7 +7,7 @@ import pytest
 
 from adapters import ADAPTERS
 from gateway.domain.interception import DECISIONS, Decision, Event
-from tests.model.cases import BROKEN_PROMISES, SAFE, TRACKED, ZTO, Case
+from tests.model.cases import AGAIN_BY_WAYBILL, BROKEN_PROMISES, SAFE, TRACKED, ZTO, Case
 from tests.model.ours import move
 from tests.model.parts import START, Carrier, IllegalStep, Protocol, Query, State, Step
 from tests.model.played import ACTS, Played, stage_of
@@ -16,11 +16,11 @@ from tests.model.tell import trace
 from tests.model.world import Model
 
 # what the gateway does not do: it asks with a query that may speak of another's interception,
-# does not send again to a carrier that knows waybills only, and takes "too late" as no answer
+# and takes "too late" as no answer
 BUILT = [
     case
     for case in (*SAFE, *BROKEN_PROMISES)
-    if case.how == Protocol() and case.able.query is not Query.OURS
+    if case.how in (Protocol(), AGAIN_BY_WAYBILL) and case.able.query is not Query.OURS
 ]
 STATES = 2_000  # of each case, the shallowest
 Way = list[tuple[Step, State]]

@@ -68,12 +68,14 @@ class Agreement(_message.Message):
     def __init__(self, agreement_id: _Optional[str] = ..., version: _Optional[str] = ..., kind: _Optional[_Union[AgreementKind, str]] = ..., signed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., signatory: _Optional[str] = ..., limit: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class WaybillService(_message.Message):
-    __slots__ = ("carrier", "opened")
+    __slots__ = ("carrier", "opened", "channel_code")
     CARRIER_FIELD_NUMBER: _ClassVar[int]
     OPENED_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_CODE_FIELD_NUMBER: _ClassVar[int]
     carrier: str
     opened: bool
-    def __init__(self, carrier: _Optional[str] = ..., opened: _Optional[bool] = ...) -> None: ...
+    channel_code: str
+    def __init__(self, carrier: _Optional[str] = ..., opened: _Optional[bool] = ..., channel_code: _Optional[str] = ...) -> None: ...
 
 class Merchant(_message.Message):
     __slots__ = ("id", "title", "type", "cross_border", "cancel_order_enabled", "store_status", "service_contract_signed", "wallet_open", "wallet_currency", "agreements", "waybill_services", "payment_agreement_ids", "created_at", "updated_at", "version")

@@ -54,12 +54,14 @@ class ParcelServiceGetRequest(_message.Message):
     def __init__(self, parcel_id: _Optional[str] = ..., waybill: _Optional[_Union[ParcelKey, _Mapping]] = ...) -> None: ...
 
 class ParcelKey(_message.Message):
-    __slots__ = ("carrier", "waybill")
+    __slots__ = ("carrier", "waybill", "channel_code")
     CARRIER_FIELD_NUMBER: _ClassVar[int]
     WAYBILL_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_CODE_FIELD_NUMBER: _ClassVar[int]
     carrier: str
     waybill: str
-    def __init__(self, carrier: _Optional[str] = ..., waybill: _Optional[str] = ...) -> None: ...
+    channel_code: str
+    def __init__(self, carrier: _Optional[str] = ..., waybill: _Optional[str] = ..., channel_code: _Optional[str] = ...) -> None: ...
 
 class ParcelServiceGetResponse(_message.Message):
     __slots__ = ("parcel",)
