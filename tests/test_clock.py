@@ -44,6 +44,31 @@ def test_business_time_that_is_followed_never_runs_back() -> None:
     assert clock.now() == 2_000
 
 
+def test_the_time_a_while_ago_knows_of_no_leap_since() -> None:
+    machine = Machine()
+    clock = clock_of(machine, followed=True)
+    clock.follow(1_000)
+    machine.pass_by(59_999)
+    assert clock.earlier() == 0  # it has not lived so long
+    machine.pass_by(1)
+    clock.follow(90_000_000)
+    clock.follow(190_000_000)
+    assert clock.earlier() == 1_000
+    machine.pass_by(59_999)
+    assert clock.earlier() == 1_000
+    machine.pass_by(1)
+    assert clock.earlier() == clock.now() == 190_000_000
+
+
+def test_the_time_a_while_ago_is_no_time_before_the_start() -> None:
+    machine = Machine()
+    clock = clock_of(machine)
+    machine.pass_by(59_999)
+    assert clock.earlier() == 0
+    machine.pass_by(1)
+    assert clock.earlier() == machine.wall - 60_000
+
+
 def test_ids_of_a_process_sort_by_time_and_are_never_the_same() -> None:
     ids = [new_id() for _ in range(1_000)]
     assert ids == sorted(set(ids))

@@ -46,6 +46,7 @@ from gateway.domain.lifecycle import (
     schedule,
     withdraw,
 )
+from gateway.domain.parcel import Parcel
 
 D, E, V = Decision, Event, Verdict
 CANCEL_ATTEMPTS_MAX = 10
@@ -70,7 +71,7 @@ class Finish:
         siblings = frozenset({Interception}) if self.by_waybill else frozenset()
         return Wants(
             interceptions=(self.interception,),
-            of_parcel=siblings,
+            of_parcel=siblings | {Parcel},  # its network says whether anybody can be asked
             of_interception=CHILDREN,
             wallet=True,
         )

@@ -39,10 +39,12 @@ class Finding:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
     """When the audit looks. `machine_ms` 0 where no gateway is alive: what it should have done by
-    now, with leases and with what is old, is not judged."""
+    now, with leases and with what is old, is not judged. `earlier` is the business time up to which
+    a gateway has had the time to look; None for an onlooker, who knows of none but `now`."""
 
     now: int
     machine_ms: int = 0
+    earlier: int | None = None
     four_eyes_above_minor: int = Policy().four_eyes_above_minor
     retention_ms: int = Policy().retention_ms
 
@@ -50,6 +52,7 @@ class Moment:
         return {
             "now": self.now,
             "machine_ms": self.machine_ms,
+            "earlier": self.now if self.earlier is None else self.earlier,
             "grace_ms": LEASE_GRACE_MS,
             "slack_ms": FUTURE_SLACK_MS,
             "four_eyes_above_minor": self.four_eyes_above_minor,

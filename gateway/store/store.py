@@ -249,10 +249,12 @@ class Store:
 
     async def audit(self) -> list[Finding]:
         """The rules that do not hold now, all seen at one moment. Leases are judged as of the last
-        look at them: a process that stood still has not forgotten them yet."""
+        look at them: a process that stood still has not forgotten them yet. Pushes are judged as
+        of a while ago: it has not forgotten what it had no time to read."""
         moment = Moment(
             now=self._clock.now(),
             machine_ms=self._looked_ms or self._clock.machine_ms(),
+            earlier=self._clock.earlier(),
             four_eyes_above_minor=self.terms.policy.four_eyes_above_minor,
             retention_ms=self.terms.policy.retention_ms,
         )

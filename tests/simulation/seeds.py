@@ -15,4 +15,5 @@ class Found:
 
 FOUND: tuple[Found, ...] = (
     Found(7, 50, "a late acceptance was laid to an interception that had been refused by it"),
+    Found(310, 200, "a push in a slow commit was called forgotten: a day had leapt by in a second"),
 )

@@ -420,6 +420,30 @@ async def test_leases_that_ran_out_while_the_process_stood_still_are_not_forgott
         assert [finding.rule for finding in await store.audit()] == ["O2"]
 
 
+async def test_a_push_that_time_leapt_over_is_not_forgotten_before_anybody_could_look(
+    made: Engine,
+) -> None:
+    steady = [steady_ms()]
+    clock = Clock(followed=True, steady_ms=lambda: steady[0])
+    clock.follow(START)
+    async with replicas(made, clock) as stores:
+        steady[0] += 61_000
+        key = await Desk(made, stores[0], clock).receive("sf", b"{}")
+        clock.follow(START + 2 * DAY_MS)
+        assert await stores[0].audit() == []
+        steady[0] += 61_000
+        (finding,) = await stores[0].audit()
+        assert (finding.rule, finding.rows) == ("K6", ((key, "new for more than a day"),))
+
+
+async def test_a_no_that_nobody_listed_is_looked_into(desk: Desk) -> None:
+    ic = await desk.create("sf")
+    told = await desk.answer(ic, Verdict.REFUSED, Reason.UNLISTED, code="9999")
+    assert (told.decision, told.money) == ("UNKNOWN", "HELD")
+    seen = await desk.see(ic)
+    assert (seen.decision, seen.reason) == ("REFUSED", "UNLISTED")
+
+
 async def test_one_command_that_breaks_does_not_break_its_batch(made: Engine) -> None:
     clock = at()
     async with replicas(made, clock) as stores:
