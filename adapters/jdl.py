@@ -16,11 +16,7 @@ from gateway.domain import carrier as port
 from gateway.domain.carrier import Answer, Call, Cause, Milestone, Reason, Reply, Scan, Verdict
 
 ASSUMED, DOCUMENTED, SEEN = port.Grade.ASSUMED, port.Grade.DOCUMENTED, port.Grade.SEEN
-CANCEL = "/ecap/v1/orders/cancel"
-STATUS_GET = "/ecap/v1/orders/status/get"
-TRACE_QUERY = "/ecap/v1/orders/trace/query"
-TRACE_SUBSCRIBE = "/ecap/v1/orders/trace/subscribe"
-REFRESH = "/oauth/refresh"
+ORDERS, REFRESH = "/ecap/v1/orders", "/oauth/refresh"
 HEADERS = {"content-type": "application/json;charset=utf-8", "lop-tz": "8"}  # hours, as the times
 HMACS = {"HMacMD5": "md5", "HMacSHA1": "sha1", "HMacSHA256": "sha256", "HMacSHA512": "sha512"}
 B2C = "1"  # of the order origins the usual one for a merchant under contract
@@ -69,7 +65,7 @@ STATUSES = {  # on its way says neither that an interception is under way nor th
     "510": Answer(Verdict.MISSED, Reason.DELIVERED),
 }
 CATEGORIES = {  # level 1; that it stands under this name in a trace is assumed
-    **wire.each("100 390 403", Milestone.ORDERED),
+    **wire.each("100 403", Milestone.ORDERED),
     "420": Milestone.PICKED_UP,
     "430": Milestone.IN_TRANSIT,
     "440": Milestone.OUT_FOR_DELIVERY,
@@ -113,14 +109,15 @@ def digest(algorithm: str, secret: str, text: str) -> str:
     return wire.base64_text(hmac.digest(secret.encode(), text.encode(), HMACS[algorithm]))
 
 
-def about(path: str, waybill: str, settings: Mapping[str, str], fields: Mapping[str, Any]) -> Call:
+def about(verb: str, waybill: str, settings: Mapping[str, str], fields: Mapping[str, Any]) -> Call:
     """One parcel of this account, as an array of one object."""
     origin = settings.get("order_origin") or B2C
     if not all(settings.get(name) for name in NEEDED[origin]):
         raise ValueError(f"this order_origin needs {NEEDED[origin]}")
     parcel = {"waybillCode": waybill, "orderOrigin": int(origin)}
     parcel |= {CODES[name]: text for name, text in settings.items() if name in CODES}
-    return Call("POST", path, wire.json_text([parcel | dict(fields)]).encode(), HEADERS)
+    body = wire.json_text([parcel | dict(fields)]).encode()
+    return Call("POST", f"{ORDERS}/{verb}", body, HEADERS)
 
 
 def intercept(order: port.Order) -> Call:
@@ -129,21 +126,21 @@ def intercept(order: port.Order) -> Call:
     fields: dict[str, Any] = {"cancelReason": "用户发起取消", "cancelReasonCode": "1"}
     kind = CANCEL_TYPES.get(order.settings.get("order_origin") or B2C)
     fields |= {} if kind is None else {"cancelType": kind}
-    return about(CANCEL, order.waybill, order.settings, fields | {"subscribeIntercept": "1"})
+    return about("cancel", order.waybill, order.settings, fields | {"subscribeIntercept": "1"})
 
 
 def query(order: port.Order) -> Call:
-    return about(STATUS_GET, order.waybill, order.settings, {})
+    return about("status/get", order.waybill, order.settings, {})
 
 
 def track(trace: port.Trace) -> Call:
     (waybill,) = trace.waybills
-    return about(TRACE_QUERY, waybill, trace.settings, {})
+    return about("trace/query", waybill, trace.settings, {})
 
 
 def subscribe(trace: port.Trace) -> Call:
     (waybill,) = trace.waybills
-    return about(TRACE_SUBSCRIBE, waybill, trace.settings, {"mobile": trace.phone_tail})
+    return about("trace/subscribe", waybill, trace.settings, {"mobile": trace.phone_tail})
 
 
 def refresh(credentials: port.Credentials) -> Call:
