@@ -140,7 +140,7 @@ def _row(
         "routeProvinceName": where.province,
         "routeCityName": where.city,
         "routeDistrictName": where.district,
-        "scanType": mark.event.value,
+        "scanType": state,  # what stands here is not told
     }
 
 
@@ -164,4 +164,4 @@ def trace(record: Record, waybill: str, now_ms: int) -> list[dict[str, object]]:
 def _of_order(record: Record, at_ms: int, status: str, state: str, title: str) -> dict[str, object]:
     """Nothing moved: what the order's own system says, at the sender's outlet."""
     mark = Mark(at_ms, Event.PICKED_UP, record.parcel.waybill, Place.ORIGIN_OUTLET)
-    return {**_row(record, mark, status, state, title, title), "scanType": "order"}
+    return _row(record, mark, status, state, title, title)
