@@ -5,10 +5,12 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import quote_plus
 from xml.sax.saxutils import escape
 
+from adapters.strict import CHINA
 from gateway.domain.carrier import Answer, Call, Reply, Status, Trace, read_json
 
 T = TypeVar("T")
@@ -90,6 +92,11 @@ DIGESTS: Mapping[str, Callable[[bytes, bytes], bytes]] = {  # of a key and a mes
     "hmac_sha256": lambda key, message: hmac.digest(key, message, "sha256"),
 }
 ENCODINGS: Mapping[str, Callable[[bytes], str]] = {"base64": base64_text, "hex": bytes.hex}
+
+
+def local_time(unix_ms: int) -> str:
+    """`yyyy-MM-dd HH:mm:ss` in China, the rest of the second cut off."""
+    return f"{datetime.fromtimestamp(unix_ms // 1000, CHINA):%Y-%m-%d %H:%M:%S}"
 
 
 def yuan(amount_minor: int) -> str:

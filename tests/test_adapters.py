@@ -31,9 +31,11 @@ from gateway.domain.carrier import (
     Reply,
     Stamp,
     Tier,
+    Token,
     Trace,
     Verdict,
     read,
+    read_token,
 )
 
 ROOT = File(__file__).parent.parent
@@ -131,6 +133,11 @@ def asking(adapter: Adapter, operation: str) -> Question:
 REQUESTS, REPLIES, PUSHES = golden("requests"), golden("replies"), golden("pushes")
 each = pytest.mark.parametrize("adapter", ADAPTERS.values(), ids=list(ADAPTERS))
 EVERY = [(adapter, name) for adapter in ADAPTERS.values() for name, _ in operations(adapter)]
+each_pushing = pytest.mark.parametrize(
+    "adapter",
+    [adapter for adapter in ADAPTERS.values() if adapter.push is not None],
+    ids=[name for name, adapter in ADAPTERS.items() if adapter.push is not None],
+)
 each_operation = pytest.mark.parametrize(
     ("adapter", "name"), EVERY, ids=[f"{adapter.name}-{name}" for adapter, name in EVERY]
 )
@@ -140,7 +147,8 @@ each_push = pytest.mark.parametrize("golden", PUSHES, ids=str)
 
 def signed(adapter: Adapter, call: Call, extra: Mapping[str, str] | None = None) -> Call:
     known = account(adapter)
-    return adapter.sign(call, known["credentials"] | (extra or {}), Stamp(**known["stamp"]))
+    held = known["credentials"] | known.get("lent", {}) | (extra or {})
+    return adapter.sign(call, held, Stamp(**known["stamp"]))
 
 
 # --- golden pairs ---------------------------------------------------------------------------
@@ -182,6 +190,54 @@ def test_every_operation_has_golden_pairs(adapter: Adapter, name: str) -> None:
     assert any(g.adapter is adapter and g.operation == name for g in REPLIES)
 
 
+# --- tokens ---------------------------------------------------------------------------------
+
+
+LENDING = [adapter for adapter in ADAPTERS.values() if adapter.token is not None]
+each_lending = pytest.mark.parametrize("adapter", LENDING, ids=lambda adapter: adapter.name)
+
+
+def lending(adapter: Adapter) -> dict[str, Any]:
+    """A golden file of its own form: one request, and what each reply lends or refuses."""
+    read_in = json.loads((GOLDEN / adapter.name / "token.json").read_text("utf-8"))
+    found: dict[str, Any] = read_in["lending"]
+    return found
+
+
+@each_lending
+def test_a_token_is_fetched_by_exactly_this_request(adapter: Adapter) -> None:
+    assert adapter.token is not None
+    known, expected = account(adapter), lending(adapter)["call"]
+    call = adapter.token.encode(known["credentials"])
+    sent = adapter.sign(call, known["credentials"], Stamp(**known["stamp"]))
+    shown = {"method": sent.method, "path": sent.path, "headers": dict(sent.headers)}
+    assert shown | {"body": sent.body.decode(), "site": sent.site} == expected
+    assert sent.site == "" or sent.site in adapter.sites
+    assert [secret for secret in known["credentials"].values() if secret in repr(sent)] == []
+
+
+@each_lending
+def test_a_reply_lends_exactly_this_or_nothing(adapter: Adapter) -> None:
+    assert adapter.token is not None
+    for case in lending(adapter)["replies"]:
+        found = read_token(adapter.token, reply(case))
+        if isinstance(found, Token):
+            assert {"token": found.text, "valid_ms": found.valid_ms} == case.get("lends"), case
+            assert found.text not in repr(found)
+        else:
+            assert told(found) == case.get("answer"), case
+
+
+@each_lending
+@unhurried
+@given(body=st.one_of(st.binary(max_size=200), st.sampled_from([b"", b"null", b"[]", b"{}"])))
+def test_garbage_lends_nothing(adapter: Adapter, body: bytes) -> None:
+    assert adapter.token is not None
+    found = read_token(adapter.token, Reply(200, body))
+    assert isinstance(found, Answer)
+    assert found.verdict is Verdict.UNKNOWN
+
+
 # --- requests -------------------------------------------------------------------------------
 
 
@@ -191,7 +247,7 @@ def test_encoding_and_signing_are_functions(adapter: Adapter, name: str) -> None
     calls = [signed(adapter, encode(asking(adapter, name))) for _ in range(2)]
     assert calls[0] == calls[1]
     assert calls[0].method == "POST"
-    assert re.fullmatch(r"/[\w./-]+", calls[0].path)
+    assert re.fullmatch(r"/[\w./-]+(\?[\w.%&=+*-]+)?", calls[0].path)
 
 
 @each
@@ -214,6 +270,7 @@ def test_no_secret_and_no_person_shows_in_a_repr(adapter: Adapter, name: str) ->
     shown = repr(asking_) + repr(call) + repr(Reply(200, call.body, call.headers))
     people = [person for person in ("sender", "receiver") if getattr(asking_, person, None)]
     private = [*account(adapter)["credentials"].values()]
+    private += account(adapter).get("lent", {}).values()
     for person in people:
         contact = getattr(asking_, person)
         private += [contact.name, contact.phone, contact.street]
@@ -222,10 +279,8 @@ def test_no_secret_and_no_person_shows_in_a_repr(adapter: Adapter, name: str) ->
 
 @each_operation
 def test_no_secret_is_sent(adapter: Adapter, name: str) -> None:
-    known = account(adapter)["credentials"] | {"checkword": "s3cret-a", "app_secret": "s3cret-b"}
-    call = adapter.sign(
-        getattr(adapter, name).encode(asking(adapter, name)), known, Stamp(1_700_000_000_000, "n")
-    )
+    secrets = {"checkword": "s3cret-a", "app_secret": "s3cret-b"}
+    call = signed(adapter, getattr(adapter, name).encode(asking(adapter, name)), secrets)
     assert b"s3cret" not in call.body
     assert "s3cret" not in str(dict(call.headers)) + call.path
 
@@ -412,7 +467,7 @@ def test_a_push_signed_with_another_secret_is_refused_or_only_a_hint(golden: Gol
         assert port.verify(push, credentials | {name: "other"}) in (None, Tier.T3)
 
 
-@each
+@each_pushing
 @unhurried
 @given(body=GARBAGE)
 def test_a_garbage_push_is_quarantined(adapter: Adapter, body: bytes) -> None:
@@ -442,7 +497,7 @@ EVIL = [
 ]
 
 
-@each
+@each_pushing
 @pytest.mark.parametrize("text", EVIL, ids=[f"evil{n}" for n in range(len(EVIL))])
 def test_an_evil_document_is_quarantined(adapter: Adapter, text: str) -> None:
     assert adapter.push is not None
@@ -497,12 +552,13 @@ def test_a_promise_on_evidence_is_never_an_acceptance(adapter: Adapter) -> None:
 @each
 def test_track_refuses_more_than_its_batch(adapter: Adapter) -> None:
     if adapter.track is not None:
-        number = asked(asking(adapter, "track"))[0]
-        adapter.track.encode(Trace((number,) * adapter.track.batch))
-        with pytest.raises(ValueError, match=r"."):
-            adapter.track.encode(Trace((number,) * (adapter.track.batch + 1)))
-        with pytest.raises(ValueError, match=r"."):
-            adapter.track.encode(Trace(()))
+        trace = asking(adapter, "track")
+        assert isinstance(trace, Trace)
+        number = trace.waybills[0]
+        adapter.track.encode(replace(trace, waybills=(number,) * adapter.track.batch))
+        for count in (0, adapter.track.batch + 1):
+            with pytest.raises(ValueError, match=r"."):
+                adapter.track.encode(replace(trace, waybills=(number,) * count))
 
 
 @each

@@ -1,6 +1,14 @@
 """The carriers that the simulator can be: one line each."""
 
 from simulator.dialect import Dialect
-from simulator.dialects import sf, zto
+from simulator.dialects import jdl, ldop, sf, zto
 
-DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (sf.DIALECT, zto.DIALECT)}
+DIALECTS: dict[str, Dialect] = {
+    dialect.name: dialect
+    for dialect in (
+        sf.DIALECT,
+        zto.DIALECT,
+        jdl.DIALECT,
+        ldop.DIALECT,
+    )
+}
