@@ -5,6 +5,8 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, TypeVar
 from urllib.parse import quote_plus
 from xml.sax.saxutils import escape
@@ -12,6 +14,8 @@ from xml.sax.saxutils import escape
 from gateway.domain.carrier import Answer, Call, Reply, Status, Trace, read_json
 
 T = TypeVar("T")
+CHINA = timezone(timedelta(hours=8))
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Codes = dict[str, Answer]
 Decode = Callable[[Reply], Answer]
 Found = Callable[[Answer, Any], Answer]  # what a yes says, made complete from its payload
@@ -61,6 +65,25 @@ def as_form(call: Call) -> tuple[Call, bytes]:
     }
     pairs = (f"{name}={value}" for name, value in fields.items())
     return form_call(call.path, fields), "&".join(pairs).encode()
+
+
+def completed(call: Call, known: Mapping[str, str]) -> Call:
+    """What a question leaves null in a JSON body because only who signs it knows it."""
+    fields = read_json(call.body)
+    fields |= {name: text for name, text in known.items() if fields[name] is None}
+    return replace(call, body=json_text(fields).encode())
+
+
+def needed(settings: Mapping[str, str], name: str) -> str:
+    if not (text := settings.get(name, "")):
+        raise ValueError(f"this carrier needs the setting {name}")
+    return text
+
+
+def local_time(unix_ms: int) -> str:
+    """Epoch milliseconds as `yyyy-MM-dd HH:mm:ss` in China."""
+    moment = (EPOCH + timedelta(seconds=unix_ms // 1000)).astimezone(CHINA)
+    return f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
 def java_url_encode(text: str) -> str:

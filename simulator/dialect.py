@@ -68,6 +68,7 @@ class Outgoing:
     kind: str
     body: bytes
     content_type: str
+    headers: Mapping[str, str] = field(default_factory=dict)  # where a signature stands in them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

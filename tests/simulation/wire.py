@@ -187,7 +187,7 @@ class Wire:
             await self._forge(message, fault)
         if fault == "push_lie" and message.account.carrier == "sf":
             await self._lie(message)
-        answer = await self._knock(message.url, message.content_type, message.body)
+        answer = await self._knock(message, message.url, message.body)
         world.note("push", message.account.carrier, *message.ids, answer and answer[0])
         return None if fault == "push_reply_lost" else answer
 
@@ -202,7 +202,7 @@ class Wire:
             body = body.replace(b"billCode", b"billc0de", 1)
         else:
             url = url[:-1]
-        answer = await self._knock(url, message.content_type, body)
+        answer = await self._knock(message, url, body)
         if answer is not None and answer[0] == 200:
             self.world.wrong("inv.K4", f"a push that was {fault} got {answer[0]}")
 
@@ -213,9 +213,9 @@ class Wire:
         at = f"{datetime.fromtimestamp(self.world.now // 1000, CHINA):%Y-%m-%d %H:%M:%S}"
         lie = told | {"id": "", "opCode": code, "remark": remark, "acceptTime": at}
         body = json.dumps({"Body": {"WaybillRoute": [lie]}}, ensure_ascii=False).encode()
-        await self._knock(message.url, message.content_type, body)
+        await self._knock(message, message.url, body)
 
-    async def _knock(self, url: str, kind: str, body: bytes) -> tuple[int, bytes] | None:
+    async def _knock(self, message: Message, url: str, body: bytes) -> tuple[int, bytes] | None:
         gateway = self.world.gateway
         if gateway is None:
             return None
@@ -223,7 +223,8 @@ class Wire:
         gate = gateway.pushes.gate(channel, account, secret)
         if gate is None:
             return 404, b""
-        push = Push({"content-type": kind}, body)
+        headers = {name.lower(): text for name, text in message.headers.items()}
+        push = Push(headers | {"content-type": message.content_type}, body)
         reply = await gateway.finished(gateway.pushes.accept(gate, push))
         return None if reply is None else (reply.status, reply.body)
 
