@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters import strict, wire
+from adapters.jt import ADAPTER as JT
 from adapters.sf import ADAPTER as SF
 from adapters.zto import ADAPTER as ZTO
 from gateway.domain.carrier import Call, Push, Stamp, Tier
@@ -243,3 +244,30 @@ def test_a_local_time_is_a_time_in_china() -> None:
         "0000-01-01 00:00:00",
     ):
         assert strict.local_ms(text) is None
+
+
+JT_ACCOUNT = {"api_account": "A", "private_key": "privkey", "password": "p"}
+
+
+def jt(path: str, body: str, **options: str) -> Call:
+    return JT.sign(Call("POST", path, body.encode(), wire.JSON), JT_ACCOUNT | options, STAMP)
+
+
+def test_jt_signs_content_and_key_and_not_the_time() -> None:
+    body = '{"mailNo":"JT0000000000001","applyTypeCode":4}'
+    call = jt("/x", body)
+    assert call.headers["digest"] == "NVBd7mLPVWZ9urkTTQEOJA=="
+    assert call.headers["apiAccount"] == "A"
+    assert call.headers["timestamp"] == "1700000000000"
+    assert strict.parse_form(call.body) == {"bizContent": body}
+    assert jt("/x", body, uuid="u v").path == "/x?uuid=u+v"
+
+
+def test_jt_proves_the_customer_inside_what_it_signs() -> None:
+    path = "/webopenplatformapi/api/order/cancelOrder"
+    call = jt(path, '{"customerCode":"J1","digest":null}')
+    content = strict.parse_form(call.body)["bizContent"]
+    # md5("pjadada236t2") in upper case between the customer and the key, by openssl
+    inner = "yNLxXD3o0Su/hvaUTAeBfw=="
+    assert content == f'{{"customerCode":"J1","digest":"{inner}"}}'
+    assert call.headers["digest"] == wire.base64_text(wire.md5(f"{content}privkey".encode()))
