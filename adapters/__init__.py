@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from adapters import jt, sf, zto
+from adapters import jt, sf, yunda, zto
 from gateway.domain.carrier import Adapter
 
 ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
-    {adapter.name: adapter for adapter in (sf.ADAPTER, zto.ADAPTER, jt.ADAPTER)}
+    {adapter.name: adapter for adapter in (sf.ADAPTER, zto.ADAPTER, jt.ADAPTER, yunda.ADAPTER)}
 )

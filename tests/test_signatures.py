@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from adapters import strict, wire
 from adapters.jt import ADAPTER as JT
 from adapters.sf import ADAPTER as SF
+from adapters.yunda import ADAPTER as YUNDA
 from adapters.zto import ADAPTER as ZTO
-from gateway.domain.carrier import Call, Push, Stamp, Tier
+from gateway.domain.carrier import Call, Contact, Order, Push, Stamp, Tier
 
 STAMP = Stamp(1_700_000_000_000, "00000000-0000-4000-8000-000000000001")
 SF_ACCOUNT = {"partner_id": "P", "checkword": "TEST_CHECKWORD"}
@@ -271,3 +272,32 @@ def test_jt_proves_the_customer_inside_what_it_signs() -> None:
     inner = "yNLxXD3o0Su/hvaUTAeBfw=="
     assert content == f'{{"customerCode":"J1","digest":"{inner}"}}'
     assert call.headers["digest"] == wire.base64_text(wire.md5(f"{content}privkey".encode()))
+
+
+YUNDA_ACCOUNT = {"app_key": "A", "app_secret": "secret", "partner_secret": "p"}
+
+
+def yunda(path: str, body: str) -> Call:
+    return YUNDA.sign(Call("POST", path, body.encode(), wire.JSON), YUNDA_ACCOUNT, STAMP)
+
+
+def test_yunda_signs_body_underscore_and_secret_in_lower_hex() -> None:
+    call = yunda("/x", '{"shipId":"4300000000001"}')
+    assert call.headers["sign"] == "abc902d8b98f621086a271b7fdf51252"
+    assert call.headers["app-key"] == "A"
+    assert call.headers["req-time"] == "1700000000000"
+
+
+def test_yunda_signs_the_hour_that_it_writes() -> None:
+    path = "/openapi/outer/tmm/outerapi/intercept/invokeExpressChangeAddr"
+    call = yunda(path, '{"shipId":"4300000000001","interceptCreateTime":null}')
+    assert call.body == b'{"shipId":"4300000000001","interceptCreateTime":"2023-11-15 06:13:20"}'
+    assert call.headers["sign"] == wire.md5(call.body + b"_secret").hex()
+
+
+def test_yunda_says_which_setting_a_return_needs() -> None:
+    sender = Contact("n", "t")
+    with pytest.raises(ValueError, match="inte_type"):
+        YUNDA.intercept.encode(Order("itc_1", "4300000000001", sender=sender))
+    told = Order("itc_1", "4300000000001", sender=sender, settings={"inte_type": "7"})
+    assert b'"inteType":"7"' in YUNDA.intercept.encode(told).body
