@@ -1,7 +1,7 @@
 """J&T Express China (极兔开放平台): a form around JSON, a digest that leaves the time out.
 
-Documented: the signatures. Seen: requests, batches, the problems that turn a parcel round. All codes
-but "1", the scans but 11 and 14, and that a push is signed as a request is: assumed.
+Documented: the signatures. Seen: requests, batches, the problems that turn a parcel round. Assumed:
+all codes but "1", the scans but 11 and 14, and that a push is signed as a request is.
 """
 
 from collections.abc import Mapping

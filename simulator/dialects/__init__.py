@@ -1,6 +1,8 @@
 """The carriers that the simulator can be: one line each."""
 
 from simulator.dialect import Dialect
-from simulator.dialects import jt, sf, zto
+from simulator.dialects import jt, sf, yunda, zto
 
-DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (sf.DIALECT, zto.DIALECT, jt.DIALECT)}
+DIALECTS: dict[str, Dialect] = {
+    dialect.name: dialect for dialect in (sf.DIALECT, zto.DIALECT, jt.DIALECT, yunda.DIALECT)
+}

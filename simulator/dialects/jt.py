@@ -1,7 +1,7 @@
 """J&T China: a form around JSON, two digests, "1" for yes; an interception is only ever a receipt.
 
-No code but "1" and "0" is public, nor a scan but 11 and 14: the others here are assumed, as are what
-a yes holds, how often a push comes again, and that pushes carry the headers of a request.
+No code but "1" and "0" is public, nor a scan but 11 and 14: the others here are assumed, as are
+what a yes holds, how often a push comes again, and that pushes carry the headers of a request.
 """
 
 import hashlib

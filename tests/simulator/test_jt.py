@@ -20,14 +20,14 @@ def sealed(text: str) -> str:
 
 
 async def account(desk: Desk, **more: str) -> None:
-    body = {"carrier": "jt", "account": "J1", "credentials": {**SECRETS, **more}}
+    body: Json = {"carrier": "jt", "account": "J1", "credentials": {**SECRETS, **more}}
     await desk.control("POST", "/accounts", body | {"push_url": f"{desk.inbox_url}/jt/secret"})
 
 
 async def parcel(desk: Desk, script: Json | None = None, **fields: Any) -> str:
     desk.serial += 1
     waybill = f"JT{desk.serial:013}"
-    body = {"carrier": "jt", "account": "J1", "waybill": waybill, "order_id": f"O{waybill}"}
+    body: Json = {"carrier": "jt", "account": "J1", "waybill": waybill, "order_id": f"O{waybill}"}
     body |= {"sender": SENDER, "receiver": RECEIVER, "status": "in_transit", "script": script}
     status, said = await desk.control("POST", "/parcels", {"parcels": [body | fields]})
     assert status == 200, said
@@ -196,11 +196,11 @@ def test_only_a_one_acknowledges(status: int, body: bytes, taken: bool) -> None:
 
 
 async def test_only_what_is_subscribed_is_told(desk: Desk) -> None:
-    body = {"carrier": "jt", "account": "J1", "credentials": SECRETS}
+    body: Json = {"carrier": "jt", "account": "J1", "credentials": SECRETS}
     body |= {"push_url": f"{desk.inbox_url}/jt/secret", "options": {"push": "subscribed"}}
     await desk.control("POST", "/accounts", body)
     told, untold = await parcel(desk), await parcel(desk)
-    wanted = {"Id": "J1", "list": [{"waybillCode": told, "traceNode": "1&14"}]}
+    wanted: Json = {"Id": "J1", "list": [{"waybillCode": told, "traceNode": "1&14"}]}
     assert (await post(desk, "trace/subscribe", wanted))["code"] == "1"
     many = wanted | {"list": wanted["list"] * 1001}
     assert (await post(desk, "trace/subscribe", many))["code"] == "145003050"
