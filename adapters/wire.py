@@ -6,16 +6,15 @@ import hmac
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import quote_plus
 from xml.sax.saxutils import escape
 
+from adapters.strict import CHINA
 from gateway.domain.carrier import Answer, Call, Reply, Status, Trace, read_json
 
 T = TypeVar("T")
-CHINA = timezone(timedelta(hours=8))
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Codes = dict[str, Answer]
 Decode = Callable[[Reply], Answer]
 Found = Callable[[Answer, Any], Answer]  # what a yes says, made complete from its payload
@@ -80,12 +79,6 @@ def needed(settings: Mapping[str, str], name: str) -> str:
     return text
 
 
-def local_time(unix_ms: int) -> str:
-    """Epoch milliseconds as `yyyy-MM-dd HH:mm:ss` in China."""
-    moment = (EPOCH + timedelta(seconds=unix_ms // 1000)).astimezone(CHINA)
-    return f"{moment:%Y-%m-%d %H:%M:%S}"
-
-
 def java_url_encode(text: str) -> str:
     """As `java.net.URLEncoder` does: `*` stays, `~` becomes %7E, a space becomes `+`."""
     return quote_plus(text, safe="*").replace("~", "%7E")
@@ -113,6 +106,11 @@ DIGESTS: Mapping[str, Callable[[bytes, bytes], bytes]] = {  # of a key and a mes
     "hmac_sha256": lambda key, message: hmac.digest(key, message, "sha256"),
 }
 ENCODINGS: Mapping[str, Callable[[bytes], str]] = {"base64": base64_text, "hex": bytes.hex}
+
+
+def local_time(unix_ms: int) -> str:
+    """`yyyy-MM-dd HH:mm:ss` in China, the rest of the second cut off."""
+    return f"{datetime.fromtimestamp(unix_ms // 1000, CHINA):%Y-%m-%d %H:%M:%S}"
 
 
 def yuan(amount_minor: int) -> str:

@@ -335,7 +335,7 @@ def _message(account: Account, outgoing: Outgoing, ids: tuple[str, ...], now_ms:
 
 
 def _copy(push: Push, now_ms: int) -> Push:
-    kind, content_type = push.kind, push.content_type
+    url, headers = push.url, push.headers
     return Push(
-        push.account, kind, push.body, content_type, now_ms, push.ids, push.url, push.headers
+        push.account, push.kind, push.body, push.content_type, now_ms, push.ids, url, headers
     )
