@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from adapters import jdl, ldop, sf, zto
+from adapters import jdl, jt, ldop, sf, yunda, zto
 from gateway.domain.carrier import Adapter
 
 ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
@@ -14,6 +14,8 @@ ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
             zto.ADAPTER,
             jdl.ADAPTER,
             ldop.ADAPTER,
+            jt.ADAPTER,
+            yunda.ADAPTER,
         )
     }
 )

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import quote_plus
@@ -63,6 +64,19 @@ def as_form(call: Call) -> tuple[Call, bytes]:
     }
     pairs = (f"{name}={value}" for name, value in fields.items())
     return form_call(call.path, fields), "&".join(pairs).encode()
+
+
+def completed(call: Call, known: Mapping[str, str]) -> Call:
+    """What a question leaves null in a JSON body because only who signs it knows it."""
+    fields = read_json(call.body)
+    fields |= {name: text for name, text in known.items() if fields[name] is None}
+    return replace(call, body=json_text(fields).encode())
+
+
+def needed(settings: Mapping[str, str], name: str) -> str:
+    if not (text := settings.get(name, "")):
+        raise ValueError(f"this carrier needs the setting {name}")
+    return text
 
 
 def java_url_encode(text: str) -> str:

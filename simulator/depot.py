@@ -82,6 +82,7 @@ class Push:
     due_ms: int
     ids: tuple[str, ...]
     url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     forged: bool = False
     attempts: int = 0
     copies: int = 1

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from adapters import strict, wire
 from adapters.jdl import ADAPTER as JDL
 from adapters.ldop import ADAPTER as LDOP
+from adapters.jt import ADAPTER as JT
 from adapters.sf import ADAPTER as SF
+from adapters.yunda import ADAPTER as YUNDA
 from adapters.zto import ADAPTER as ZTO
-from gateway.domain.carrier import Call, Push, Stamp, Tier
+from gateway.domain.carrier import Call, Contact, Order, Push, Stamp, Tier
 
 STAMP = Stamp(1_700_000_000_000, "00000000-0000-4000-8000-000000000001")
 SF_ACCOUNT = {"partner_id": "P", "checkword": "TEST_CHECKWORD"}
@@ -306,3 +308,57 @@ def test_ldop_signs_its_sorted_fields_between_two_secrets() -> None:
     assert (
         sent["sign"] == "0380BF51E782F149B152496D4C8BA37D"
     )  # openssl md5 over the text spelt out by hand
+JT_ACCOUNT = {"api_account": "A", "private_key": "privkey", "password": "p"}
+
+
+def jt(path: str, body: str, **options: str) -> Call:
+    return JT.sign(Call("POST", path, body.encode(), wire.JSON), JT_ACCOUNT | options, STAMP)
+
+
+def test_jt_signs_content_and_key_and_not_the_time() -> None:
+    body = '{"mailNo":"JT0000000000001","applyTypeCode":4}'
+    call = jt("/x", body)
+    assert call.headers["digest"] == "NVBd7mLPVWZ9urkTTQEOJA=="
+    assert call.headers["apiAccount"] == "A"
+    assert call.headers["timestamp"] == "1700000000000"
+    assert strict.parse_form(call.body) == {"bizContent": body}
+    assert jt("/x", body, uuid="u v").path == "/x?uuid=u+v"
+
+
+def test_jt_proves_the_customer_inside_what_it_signs() -> None:
+    path = "/webopenplatformapi/api/order/cancelOrder"
+    call = jt(path, '{"customerCode":"J1","digest":null}')
+    content = strict.parse_form(call.body)["bizContent"]
+    # md5("pjadada236t2") in upper case between the customer and the key, by openssl
+    inner = "yNLxXD3o0Su/hvaUTAeBfw=="
+    assert content == f'{{"customerCode":"J1","digest":"{inner}"}}'
+    assert call.headers["digest"] == wire.base64_text(wire.md5(f"{content}privkey".encode()))
+
+
+YUNDA_ACCOUNT = {"app_key": "A", "app_secret": "secret", "partner_secret": "p"}
+
+
+def yunda(path: str, body: str) -> Call:
+    return YUNDA.sign(Call("POST", path, body.encode(), wire.JSON), YUNDA_ACCOUNT, STAMP)
+
+
+def test_yunda_signs_body_underscore_and_secret_in_lower_hex() -> None:
+    call = yunda("/x", '{"shipId":"4300000000001"}')
+    assert call.headers["sign"] == "abc902d8b98f621086a271b7fdf51252"
+    assert call.headers["app-key"] == "A"
+    assert call.headers["req-time"] == "1700000000000"
+
+
+def test_yunda_signs_the_hour_that_it_writes() -> None:
+    path = "/openapi/outer/tmm/outerapi/intercept/invokeExpressChangeAddr"
+    call = yunda(path, '{"shipId":"4300000000001","interceptCreateTime":null}')
+    assert call.body == b'{"shipId":"4300000000001","interceptCreateTime":"2023-11-15 06:13:20"}'
+    assert call.headers["sign"] == wire.md5(call.body + b"_secret").hex()
+
+
+def test_yunda_says_which_setting_a_return_needs() -> None:
+    sender = Contact("n", "t")
+    with pytest.raises(ValueError, match="inte_type"):
+        YUNDA.intercept.encode(Order("itc_1", "4300000000001", sender=sender))
+    told = Order("itc_1", "4300000000001", sender=sender, settings={"inte_type": "7"})
+    assert b'"inteType":"7"' in YUNDA.intercept.encode(told).body

@@ -1,7 +1,7 @@
 """The carriers that the simulator can be: one line each."""
 
 from simulator.dialect import Dialect
-from simulator.dialects import jdl, ldop, sf, zto
+from simulator.dialects import jdl, jt, ldop, sf, yunda, zto
 
 DIALECTS: dict[str, Dialect] = {
     dialect.name: dialect
@@ -10,5 +10,7 @@ DIALECTS: dict[str, Dialect] = {
         zto.DIALECT,
         jdl.DIALECT,
         ldop.DIALECT,
+        jt.DIALECT,
+        yunda.DIALECT,
     )
 }

@@ -197,28 +197,28 @@ class Wire:
             await self._forge(message, fault)
         if fault == "push_lie" and self._unsigned(message):
             await (self._lie if message.account.carrier == "sf" else self._other_lie)(message)
-        answer = await self._knock(message.url, message.content_type, message.body)
+        answer = await self._knock(message.url, arrived(message))
         world.note("push", message.account.carrier, *message.ids, answer and answer[0])
         return None if fault == "push_reply_lost" else answer
 
     async def _forge(self, message: Message, fault: str) -> None:
         """The same message with a byte changed, or at another's door: neither may be taken."""
-        body, url, world_ = message.body, message.url, self.world
+        push, url = arrived(message), message.url
         if fault == "push_astray":
             head, _, secret = url.rpartition("/")
-            others = [name for name in world_.deals if name != message.account.carrier]
+            others = [name for name in self.world.deals if name != message.account.carrier]
             other = others[0] if others else "nobody"
             url = f"{head.replace(message.account.carrier, other)}/{secret}"
         elif message.account.carrier == "zto":
-            body = body.replace(b"billCode", b"billc0de", 1)
+            push = replace(push, body=push.body.replace(b"billCode", b"billc0de", 1))
         elif message.account.carrier == "sf":
             url = url[:-1]
         else:
-            dialect = DIALECTS[message.account.carrier]
-            whole = Outgoing(message.kind, body, message.content_type)
-            url, forged = dialect.forge(message.account, whole)
-            body = forged.body
-        answer = await self._knock(url, message.content_type, body)
+            kind, headers = message.content_type, message.headers
+            whole = Outgoing(message.kind, message.body, kind, headers)
+            url, forged = DIALECTS[message.account.carrier].forge(message.account, whole)
+            push = arrived(forged)
+        answer = await self._knock(url, push)
         if answer is not None and answer[0] == 200:
             self.world.wrong("inv.K4", f"a push that was {fault} got {answer[0]}")
 
@@ -229,7 +229,7 @@ class Wire:
         at = f"{datetime.fromtimestamp(self.world.now // 1000, CHINA):%Y-%m-%d %H:%M:%S}"
         lie = told | {"id": "", "opCode": code, "remark": remark, "acceptTime": at}
         body = json.dumps({"Body": {"WaybillRoute": [lie]}}, ensure_ascii=False).encode()
-        await self._knock(message.url, message.content_type, body)
+        await self._knock(message.url, replace(arrived(message), body=body))
 
     async def _other_lie(self, message: Message) -> None:
         """The same of a carrier of another form."""
@@ -242,26 +242,24 @@ class Wire:
         waybill, place = told[0].parcel.waybill, Place.DESTINATION_OUTLET
         mark = Mark(self.world.now, event, waybill, place)
         lie = dialect.push(message.account, [Announcement("lie", told[0], mark)])
-        await self._knock(message.url, lie.content_type, lie.body)
+        await self._knock(message.url, arrived(lie))
 
     def _unsigned(self, message: Message) -> bool:
         port = ADAPTERS[message.account.carrier].push
         credentials = self.world.parties[message.account.carrier].credentials
-        push = Push({"content-type": message.content_type}, message.body)
-        return port is not None and port.verify(push, credentials) is Tier.T3
+        return port is not None and port.verify(arrived(message), credentials) is Tier.T3
 
     def _keep(self, message: Message) -> None:
         """Under which names the gateway may keep it."""
         channel, keys = message.account.carrier, {sha256(message.body).hexdigest()}
         port = ADAPTERS[channel].push
         if port is not None:
-            push = Push({"content-type": message.content_type}, message.body)
             with suppress(ValueError):
-                keys.add(f"{channel}/main/{port.decode(push).event_key}")
+                keys.add(f"{channel}/main/{port.decode(arrived(message)).event_key}")
         for key in message.ids:
             self.told[key] |= keys
 
-    async def _knock(self, url: str, kind: str, body: bytes) -> tuple[int, bytes] | None:
+    async def _knock(self, url: str, push: Push) -> tuple[int, bytes] | None:
         gateway = self.world.gateway
         if gateway is None:
             return None
@@ -269,9 +267,14 @@ class Wire:
         gate = gateway.pushes.gate(channel, account, secret)
         if gate is None:
             return 404, b""
-        push = Push({"content-type": kind}, body)
         reply = await gateway.finished(gateway.pushes.accept(gate, push))
         return None if reply is None else (reply.status, reply.body)
+
+
+def arrived(message: Message | Outgoing) -> Push:
+    """As our door sees it."""
+    headers = {name.lower(): text for name, text in message.headers.items()}
+    return Push(headers | {"content-type": message.content_type}, message.body)
 
 
 def _tells(pushes: list[tuple[str, str, Message]], message: Message) -> bool:
