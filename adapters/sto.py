@@ -147,7 +147,7 @@ def envelope(push: port.Push) -> tuple[dict[str, Any], Any]:
     """The fields around the content, and the content; a JSON object may be the content itself."""
     fields = strict.fields(push.body)
     if "content" not in fields:
-        return {}, fields
+        return {}, {name: fields[name] for name in ("waybillNo", "trace")}
     content = port.read_json(fields["content"])
     strict.distinct(content)
     return fields if len(fields) > 1 else {}, content
