@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from adapters import jdl, jt, ldop, sf, yunda, zto
+from adapters import jdl, jt, ldop, sf, sto, yto, yunda, zto
 from gateway.domain.carrier import Adapter
 
 ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
@@ -12,8 +12,10 @@ ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
         for adapter in (
             sf.ADAPTER,
             zto.ADAPTER,
+            yto.ADAPTER,
             jdl.ADAPTER,
             ldop.ADAPTER,
+            sto.ADAPTER,
             jt.ADAPTER,
             yunda.ADAPTER,
         )

@@ -13,6 +13,7 @@ from xml.sax.saxutils import escape
 
 from adapters.strict import CHINA
 from gateway.domain.carrier import Answer, Call, Reply, Status, Trace, read_json
+from gateway.domain.carrier import Answer, Call, Reason, Reply, Status, Trace, Verdict, read_json
 
 T = TypeVar("T")
 Codes = dict[str, Answer]
@@ -21,6 +22,8 @@ Found = Callable[[Answer, Any], Answer]  # what a yes says, made complete from i
 ON_THE_WAY = frozenset(
     {Status.PICKED_UP, Status.IN_TRANSIT, Status.AT_DESTINATION, Status.OUT_FOR_DELIVERY}
 )
+REFUSED = Answer(Verdict.REFUSED, Reason.UNLISTED, assumed=True)  # a clear no, why is not listed
+UNCLEAR = Answer(Verdict.UNKNOWN, Reason.UNLISTED)  # the same to a query: nothing of its object
 IN_FLIGHT_BOUND_MS = 20 * 60 * 1000  # where no carrier says how long a request may be under way
 JSON = {"content-type": "application/json; charset=UTF-8"}
 FORM = {"content-type": "application/x-www-form-urlencoded; charset=UTF-8"}
@@ -41,6 +44,11 @@ def json_reply(fields: Mapping[str, Any]) -> Reply:
 
 def xml_reply(text: str) -> Reply:
     return Reply(200, text.encode(), {"content-type": "text/xml; charset=UTF-8"})
+
+
+def xml_fields(root: str, fields: Mapping[str, str]) -> str:
+    held = "".join(f"<{name}>{escape(text)}</{name}>" for name, text in fields.items())
+    return f"<{root}>{held}</{root}>"
 
 
 def xml_text(text: str) -> str:
@@ -135,6 +143,11 @@ def told(answer: Answer, payload: Any) -> Answer:
 
 def each(codes: str, value: T) -> dict[str, T]:
     return dict.fromkeys(codes.split(), value)
+
+
+def refusals(reasons: Mapping[str, Reason]) -> Codes:
+    """Codes of a clear no that no carrier has published."""
+    return {code: Answer(Verdict.REFUSED, reason, assumed=True) for code, reason in reasons.items()}
 
 
 def labelled(tables: Mapping[str, Mapping[str, Answer]]) -> dict[str, Answer]:

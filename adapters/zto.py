@@ -14,7 +14,6 @@ from gateway.domain.carrier import Answer, Call, Cause, Milestone, Reason, Reply
 ASSUMED, DOCUMENTED, SEEN = port.Grade.ASSUMED, port.Grade.DOCUMENTED, port.Grade.SEEN
 DESTINATIONS = {port.Action.RETURN: "2", port.Action.REDIRECT: "3"}
 CUSTOMER = {"customer_id": "customerId", "customer_name": "customerName"}
-DIGEST = ("digest", "digest_encoding", "digest_timestamp")
 OK, SCANS_MAX = "SYS000", 500
 ACCEPTED = wire.json_reply({"status": True, "message": "", "result": "", "statusCode": OK})
 
@@ -220,7 +219,8 @@ ADAPTER = port.Adapter(
     docs="https://open.zto.com",
     hosts=("japi.zto.com", "api.zto.com"),
     credentials=("app_key", "app_secret"),
-    settings=(*DIGEST, "body_format", *CUSTOMER),
+    further_credentials=("secret_key",),  # of an HMAC
+    settings=("digest", "digest_encoding", "digest_timestamp", "body_format", *CUSTOMER),
     sign=sign,
     codes=wire.labelled({"platform": PLATFORM, "intercept": INTERCEPT, "cancel": CANCEL})
     | wire.labelled({"query": QUERY | STATES, "track": TRACK, "subscribe": TRACK, "claim": TRACK})

@@ -1,15 +1,17 @@
 """The carriers that the simulator can be: one line each."""
 
 from simulator.dialect import Dialect
-from simulator.dialects import jdl, jt, ldop, sf, yunda, zto
+from simulator.dialects import jdl, jt, ldop, sf, sto, yto, yunda, zto
 
 DIALECTS: dict[str, Dialect] = {
     dialect.name: dialect
     for dialect in (
         sf.DIALECT,
         zto.DIALECT,
+        yto.DIALECT,
         jdl.DIALECT,
         ldop.DIALECT,
+        sto.DIALECT,
         jt.DIALECT,
         yunda.DIALECT,
     )
