@@ -45,7 +45,7 @@ class Http:
 
     async def post(self, push: Push) -> tuple[int, bytes] | None:
         assert self._session is not None
-        headers = {"Content-Type": push.content_type}
+        headers = {**push.headers, "Content-Type": push.content_type}
         try:
             async with self._session.post(
                 push.url, data=push.body, headers=headers, allow_redirects=False
@@ -101,11 +101,12 @@ class Pusher:
 
     def _unannounced(self, record: Record) -> list[Mark]:
         kinds = self._dialects[record.account.carrier].announces
-        from_ms = record.watched_from_ms or 0
+        from_ms, until_ms = record.watched_from_ms or 0, record.watched_until_ms
         return [
             mark
             for mark in record.course()
             if mark.at_ms >= from_ms
+            and (until_ms is None or mark.at_ms < until_ms)
             and mark.event in kinds
             and (mark.at_ms, mark.event, mark.reference) not in record.announced
         ]
@@ -330,8 +331,12 @@ def _message(account: Account, outgoing: Outgoing, ids: tuple[str, ...], now_ms:
         now_ms,
         ids,
         account.push_url or "",
+        outgoing.headers,
     )
 
 
 def _copy(push: Push, now_ms: int) -> Push:
-    return Push(push.account, push.kind, push.body, push.content_type, now_ms, push.ids, push.url)
+    url, headers = push.url, push.headers
+    return Push(
+        push.account, push.kind, push.body, push.content_type, now_ms, push.ids, url, headers
+    )
