@@ -24,12 +24,15 @@ from gateway.domain.carrier import (
     Tier,
     read_json,
 )
+from gateway.domain.carrier import BROKEN, Credentials, Delivery, Push, Tier, Token, read_json
 
 T = TypeVar("T")
 Verify = Callable[[Push, Credentials], Tier | None]
 CHINA = timezone(timedelta(hours=8))
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LOCAL_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
+COMPACT_TIME = re.compile(r"[0-9]{14}[+-][0-9]{2}:[0-9]{2}")
+BEARER, SECONDS = re.compile(r"[!-~]{1,8192}"), re.compile(r"[1-9][0-9]{0,8}")
 AMOUNT = re.compile(r"[0-9]{1,15}(\.[0-9]{1,6})?")
 AMOUNT_DIGITS_MAX = 21  # as many as AMOUNT lets through
 MINOR_MAX = 2**63 - 1  # one signed 64-bit column in either database
@@ -106,6 +109,18 @@ def token(value: Any) -> str:
     return text
 
 
+def fitting(pattern: re.Pattern[str], value: Any) -> str:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise ValueError("not of this form")
+    return value
+
+
+def lent(fields: Any) -> Token:
+    """What an OAuth 2 server lends; a token that does not end, or not within years, is none."""
+    text, seconds = fitting(BEARER, fields["access_token"]), str(fields["expires_in"])
+    return Token(text, int(fitting(SECONDS, seconds)) * 1000)
+
+
 def optional_token(value: Any) -> str:
     return "" if value is None or value == "" else token(value)
 
@@ -141,6 +156,20 @@ def local_ms(value: Any) -> int | None:
         return None
     try:
         moment = datetime.strptime(value, "%Y-%m-%d %H:%M:%S").replace(tzinfo=CHINA)
+    except ValueError:
+        return None
+    return (moment - EPOCH) // timedelta(milliseconds=1)
+
+
+def compact_ms(date: Any, time: Any, offset: Any = "+00:00") -> int | None:
+    """`yyyyMMdd` and `HHmmss`, which may lack its leading zeros, so far from UTC, as epoch
+    milliseconds; None where there is no such time.
+    """
+    written = f"{date}{str(time).zfill(6)}{offset}"
+    if not time or not COMPACT_TIME.fullmatch(written):
+        return None
+    try:
+        moment = datetime.strptime(written, "%Y%m%d%H%M%S%z")
     except ValueError:
         return None
     return (moment - EPOCH) // timedelta(milliseconds=1)

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -14,6 +15,7 @@ from xml.sax.saxutils import escape
 from adapters.strict import CHINA
 from gateway.domain.carrier import Answer, Call, Reply, Status, Trace, read_json
 from gateway.domain.carrier import Answer, Call, Reason, Reply, Status, Trace, Verdict, read_json
+from gateway.domain.carrier import Answer, Call, Push, Reply, Status, Trace, read_json
 
 T = TypeVar("T")
 Codes = dict[str, Answer]
@@ -40,6 +42,15 @@ def json_call(path: str, fields: Mapping[str, Any]) -> Call:
 
 def json_reply(fields: Mapping[str, Any]) -> Reply:
     return Reply(200, json_text(fields).encode(), JSON)
+
+
+def taken(push: Push) -> Reply:
+    """For a carrier that looks at the status alone."""
+    return Reply(200, b"")
+
+
+def not_taken(push: Push, why: str) -> Reply:
+    return Reply(400, json_text({"message": why}).encode(), JSON)
 
 
 def xml_reply(text: str) -> Reply:
@@ -85,6 +96,24 @@ def needed(settings: Mapping[str, str], name: str) -> str:
     if not (text := settings.get(name, "")):
         raise ValueError(f"this carrier needs the setting {name}")
     return text
+def basic(user: str, password: str) -> str:
+    """The `Authorization` of RFC 7617."""
+    return f"Basic {base64_text(f'{user}:{password}'.encode())}"
+
+
+def borrow(path: str) -> Call:
+    """A request for a token by client credentials: RFC 6749, section 4.4."""
+    kind = {"content-type": "application/x-www-form-urlencoded"}
+    return Call("POST", path, b"grant_type=client_credentials", kind)
+
+
+def telephone(written: str, calling_code: str) -> str:
+    """An international number, of at most 13 digits; one without a plus is a national one."""
+    digits = re.sub(r"[ ().-]", "", written)
+    number = digits if digits.startswith("+") else f"+{calling_code}{digits}"
+    if not re.fullmatch(r"\+[0-9]{1,13}", number):
+        raise ValueError("no telephone number")
+    return number
 
 
 def java_url_encode(text: str) -> str:

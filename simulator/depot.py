@@ -101,6 +101,7 @@ class Record:
     account: Account
     script: Script | None
     watched_from_ms: int | None  # pushes begin after this time; None: nobody subscribed
+    watched_until_ms: int | None = None  # and end before this one; None: they do not end
     journal: list[Interception] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
@@ -339,10 +340,15 @@ class Depot:
         self.claimed(record, claim)
         return claim
 
-    def subscribe(self, record: Record, now_ms: int) -> None:
-        if record.watched_from_ms is None and record.account.options.push != "none":
+    def subscribe(self, record: Record, now_ms: int, until_ms: int | None = None) -> None:
+        """Announce what happens from now; one that ends can be prolonged, or begun again."""
+        since_ms, ends_ms = record.watched_from_ms, record.watched_until_ms
+        if record.account.options.push == "none" or (since_ms is not None and ends_ms is None):
+            return
+        if since_ms is None or (ends_ms is not None and ends_ms <= now_ms):
             record.watched_from_ms = now_ms
-            self.touch(record)
+        record.watched_until_ms = until_ms
+        self.touch(record)
 
     def touch(self, record: Record) -> None:
         record.generation += 1

@@ -101,11 +101,12 @@ class Pusher:
 
     def _unannounced(self, record: Record) -> list[Mark]:
         kinds = self._dialects[record.account.carrier].announces
-        from_ms = record.watched_from_ms or 0
+        from_ms, until_ms = record.watched_from_ms or 0, record.watched_until_ms
         return [
             mark
             for mark in record.course()
             if mark.at_ms >= from_ms
+            and (until_ms is None or mark.at_ms < until_ms)
             and mark.event in kinds
             and (mark.at_ms, mark.event, mark.reference) not in record.announced
         ]
