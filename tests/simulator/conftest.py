@@ -23,7 +23,7 @@ async def desk() -> AsyncIterator[Desk]:
         if b"RoutePushService" in inbox[-1].body:
             text = '<Response service="RoutePushService"><Head>OK</Head></Response>'
             return web.Response(text=text, content_type="text/xml")
-        return web.json_response({"status": True, "return_code": "0000"})
+        return web.json_response({"status": True, "return_code": "0000", "result": True})
 
     runner = web.ServerRunner(web.Server(receive))
     await runner.setup()
