@@ -6,9 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
+import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from simulator.dialects.kuaidi100 import NETWORKS, signature
+from simulator.bodies import OptionsBody
+from simulator.depot import Account, Depot, Record
+from simulator.dialect import Answer, Asked, Inbound
+from simulator.dialects.kuaidi100 import DIALECT, ENDPOINTS, NETWORKS, signature
+from simulator.outcomes import Outcome, Scenario, Script
+from simulator.truth import truth_line
+from simulator.world import Contact, Parcel, ReturnNumber
 from tests.simulator.desk import DAY_MS, HOUR_MS, RECEIVER, SENDER, Desk, Json
 
 MINUTE_MS = 60_000
@@ -416,3 +425,66 @@ async def test_a_forged_callback_has_another_signature(desk: Desk) -> None:
     assert forged["param"] == genuine["param"]
     seal = hashlib.md5(f"{genuine['param'][0]}kt".encode()).hexdigest().upper()
     assert (forged["sign"] == [seal], genuine["sign"] == [seal]) == (False, True)
+
+
+# -- whatever it is sent -------------------------------------------------------------------
+
+WHO = Contact("a", "13800001234", "p", "c", "d", "s")
+VALID = {
+    "kuaidicom": "shentong",
+    "kuaidinum": "777000000000001",
+    "interceptType": "RETURN_SEND_ADDR",
+    "salt": "kt",
+    "secondType": "遗失",
+    "desc": {"content": "x"},
+    "modityValue": "1",
+}
+odd = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=8),
+    st.sampled_from(["\ud800", "\x00", "1e400", "x" * 70, "412.50", "777000000000002"]),
+)
+messages = st.recursive(
+    odd,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["content"]), inner)
+    ),
+    max_leaves=6,
+)
+
+
+def held() -> Depot:
+    account = Account("kuaidi100", "K1", {"secret": "ks", "salt": "kt"}, None, OptionsBody())
+    found = Depot(1, Scenario())
+    found.put_account(account)
+    same, number = ReturnNumber.SAME, "777000000000001"
+    parcel = Parcel("kuaidi100", "K1", number, "", 0, WHO, WHO, 50_000, same, number, network="sto")
+    found.add([Record(parcel, account, Script(Outcome.LOST), None)])
+    return found
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+@given(change=st.dictionaries(st.sampled_from(sorted(VALID)), messages, max_size=3))
+def test_whatever_a_signed_message_holds_it_is_answered(
+    endpoint: tuple[str, str], change: dict[str, object]
+) -> None:
+    (path, method), depot = endpoint, held()
+    body = urlencode(form(json.dumps(VALID | change), method)).encode()
+    found: Asked | Answer = DIALECT.read(Inbound(path, {}, body), depot)
+    if isinstance(found, Asked):
+        found = DIALECT.perform(found, depot, 20 * HOUR_MS)
+    code = orjson.loads(found.body)["code"]
+    assert (code == 200) is (found.code == "200")
+    (record,) = depot.records.values()
+    assert (code == 200) is bool(record.claims or record.journal)
+    orjson.dumps(truth_line(record, "", 200 * HOUR_MS))
+
+
+@given(body=st.binary(max_size=200), status=st.integers(100, 599))
+def test_noise_is_refused_and_is_no_acknowledgement(body: bytes, status: int) -> None:
+    for path, _ in ENDPOINTS:
+        assert isinstance(DIALECT.read(Inbound(path, {}, body), held()), Answer)
+    assert not DIALECT.acknowledged(status, body)
