@@ -13,13 +13,13 @@ from gateway.domain.carrier import Answer, Call, Reason, Reply, Verdict
 
 ASSUMED, DOCUMENTED = port.Grade.ASSUMED, port.Grade.DOCUMENTED
 NETWORKS = {  # its code of a company: ours
-    "shunfeng": "sf",
-    "zhongtong": "zto",
     "yuantong": "yto",
-    "jd": "jd",
+    "zhongtong": "zto",
     "shentong": "sto",
     "jtexpress": "jt",
     "yunda": "yunda",
+    "shunfeng": "sf",
+    "jd": "jd",
 }
 COMPANIES = {network: code for code, network in NETWORKS.items()}
 TOLD_BY_CALLBACK = {"zto", "jt", "yto"}  # will not be asked without an address to answer to
@@ -38,6 +38,7 @@ ACCEPTED = wire.json_reply({"result": True, "returnCode": OK, "message": "提交
 
 PLATFORM = (  # about our call, not about the parcel: not executed
     wire.each("503 601", Answer(Verdict.BUSY, Reason.BAD_CREDENTIALS, assumed=True))
+    | wire.each("401", Answer(Verdict.BUSY, Reason.BAD_REQUEST, assumed=True))  # the envelope
     | wire.each("502", Answer(Verdict.BUSY, Reason.RATE_LIMITED, assumed=True))
     | wire.each("501", Answer(Verdict.BUSY, Reason.CARRIER_SYSTEM, assumed=True))
 )

@@ -407,6 +407,7 @@ def test_a_push_with_one_changed_byte_is_refused_or_says_the_same(golden: Golden
 
 @each_push
 def test_a_push_signed_with_another_secret_is_refused_or_only_a_hint(golden: Golden) -> None:
+    """`pushes_signed_with` names the credentials that count, where not every one does."""
     push, port, credentials = pushes(golden)
     secrets = account(golden.adapter).get("pushes_signed_with", credentials)
     assert set(secrets) <= set(credentials)

@@ -54,6 +54,7 @@ ASSUMED = {
 }
 ASSUMED_NOT_OFFERED = (30007, "该快递公司暂不支持")
 ASSUMED_BAD_REQUEST = (400, "提交的数据不完整,或者不合法")
+ASSUMED_BAD_CALL = (401, "method不存在,或必填参数为空")
 ASSUMED_SYSTEM = (501, "服务器错误")
 ASSUMED_BUSY = (502, "服务器繁忙")
 ASSUMED_BAD_SIGN = (503, "验证签名失败")
@@ -95,7 +96,7 @@ def read(inbound: Inbound, depot: Depot) -> Asked | Answer:
     form = {name: values[0] for name, values in parsed.items() if len(values) == 1}
     operation = ENDPOINTS.get((inbound.path, form.get("method", "")))
     if operation is None or any(not form.get(name) for name in FIELDS):
-        return _answer(operation or Operation.INTERCEPT, ASSUMED_BAD_REQUEST, at_ms)
+        return _answer(operation or Operation.INTERCEPT, ASSUMED_BAD_CALL, at_ms)
     account = depot.accounts.get((DIALECT.name, form["key"]))
     if account is None:
         return _answer(operation, ASSUMED_NO_KEY, at_ms)
