@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from adapters import jdl, jt, ldop, sf, sto, ups, yto, yunda, zto
+from adapters import jdl, jt, kuaidi100, ldop, sf, sto, ups, yto, yunda, zto
 from gateway.domain.carrier import Adapter
 
 ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
@@ -17,6 +17,7 @@ ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
             ldop.ADAPTER,
             sto.ADAPTER,
             jt.ADAPTER,
+            kuaidi100.ADAPTER,
             ups.ADAPTER,
             yunda.ADAPTER,
         )

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum, auto
 
 from simulator import decisions, world
 from simulator.bodies import OptionsBody
@@ -46,11 +47,19 @@ class Account:
         return own or f"{owner.carrier}/{owner.name}" in self.options.acts_for
 
 
+class Loss(StrEnum):
+    """What a claim says has happened; each dialect has names of its own for it."""
+
+    LOST = auto()
+    DAMAGED = auto()
+    SHORTAGE = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     business_no: str
     trace: str
-    kind: str
+    kind: Loss
     asked_minor: int
     opened_ms: int
     decided_ms: int
@@ -321,7 +330,7 @@ class Depot:
         return None
 
     def file_claim(
-        self, record: Record, trace: str, kind: str, asked_minor: int, now_ms: int
+        self, record: Record, trace: str, kind: Loss, asked_minor: int, now_ms: int
     ) -> Claim | None:
         """The claim under this trace, new or as it was; None when the parcel has too many."""
         for claim in record.claims:

@@ -1,6 +1,7 @@
 """Settings: each mistake is named by its field, and no secret is ever shown."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,16 @@ def test_a_good_file_makes_the_terms(write: Write) -> None:
     assert terms.accounts == {("sf", "main"): {"monthly_card": "7551234567"}}
     assert terms.payment_agreements == {"shop": frozenset({"auto-pay"})}
     assert settings.store.name == "sqlite:///data/turnback.db"
+
+
+def test_a_carrier_may_be_given_secrets_that_it_does_not_insist_on(write: Write) -> None:
+    given = f'checkword = "{SECRET}"'
+    path = write(BASE.replace(given, f'{given}, partner_key = "{SECRET}"'))
+    strict = ADAPTERS["sf"]
+    lenient = replace(strict, optional_credentials=("partner_key", "partner_secret"))
+    assert load(path).terms({"sf": lenient}).accounts
+    with pytest.raises(ConfigError, match="partner_key: this carrier has no such credential"):
+        load(path).terms({"sf": strict})
 
 
 def test_a_test_may_shorten_the_leases(write: Write) -> None:

@@ -11,6 +11,7 @@ from adapters import strict, wire
 from adapters.jdl import ADAPTER as JDL
 from adapters.ldop import ADAPTER as LDOP
 from adapters.jt import ADAPTER as JT
+from adapters.kuaidi100 import ADAPTER as KUAIDI100
 from adapters.sf import ADAPTER as SF
 from adapters.yunda import ADAPTER as YUNDA
 from adapters.zto import ADAPTER as ZTO
@@ -19,6 +20,7 @@ from gateway.domain.carrier import Call, Contact, Order, Push, Stamp, Tier
 STAMP = Stamp(1_700_000_000_000, "00000000-0000-4000-8000-000000000001")
 SF_ACCOUNT = {"partner_id": "P", "checkword": "TEST_CHECKWORD"}
 ZTO_ACCOUNT = {"app_key": "A", "app_secret": "secret"}
+KUAIDI100_ACCOUNT = {"key": "key", "secret": "secret", "salt": "salt"}
 ZTO_BODY = '{"billCode":"73100130019486"}'
 
 
@@ -119,6 +121,51 @@ def test_a_digest_in_another_spelling_is_refused() -> None:
     for other in (digest.rstrip("="), digest + "=", digest + "\n", " " + digest, ""):
         body = genuine.body.replace(wire.json_text(digest).encode(), wire.json_text(other).encode())
         assert push.verify(replace(genuine, body=body), ZTO_ACCOUNT) is None
+
+
+def test_kuaidi100_signs_param_time_key_and_secret_in_upper_case() -> None:
+    call = KUAIDI100.sign(Call("POST", "/x", b'{"a":1}'), KUAIDI100_ACCOUNT, STAMP)
+    sent = strict.parse_form(call.body)
+    assert sent == {
+        "key": "key",
+        "sign": "02ABE0B0C5C14E06EFBC8395E72B7160",
+        "t": "1700000000000",
+        "param": '{"a":1}',
+    }
+
+
+def test_kuaidi100_puts_the_secrets_of_an_interception_under_its_signature() -> None:
+    account = KUAIDI100_ACCOUNT | {"partner_key": "中", "partner_secret": ""}
+    call = Call("POST", "/x", b'{"a":1}', {"method": "interceptOrder"})
+    sent = strict.parse_form(KUAIDI100.sign(call, account, STAMP).body)
+    assert sent["method"] == "interceptOrder"
+    assert sent["param"] == '{"a":1,"partnerKey":"中","salt":"salt"}'
+    signed = f"{sent['param']}1700000000000keysecret"
+    assert sent["sign"] == wire.md5(signed.encode()).hex().upper()
+
+
+def kuaidi100_push(param: str, salt: str = "salt") -> Push:
+    digest = wire.md5((param + salt).encode()).hex().upper()
+    return Push({}, wire.form_body({"taskId": "T1", "sign": digest, "param": param}))
+
+
+@given(param=st.text(st.characters(exclude_categories=["Cs"]), max_size=60))
+def test_a_kuaidi100_push_is_believed_by_its_salt_and_no_more_than_a_hint(param: str) -> None:
+    push = KUAIDI100.push
+    assert push is not None
+    assert push.verify(kuaidi100_push(param), KUAIDI100_ACCOUNT) is Tier.T2
+    assert push.verify(kuaidi100_push(param, "Salt"), KUAIDI100_ACCOUNT) is None
+    unsalted = KUAIDI100_ACCOUNT | {"salt": ""}
+    assert push.verify(kuaidi100_push(param, ""), unsalted) is None
+
+
+def test_a_kuaidi100_push_about_a_company_that_we_do_not_know_is_quarantined() -> None:
+    push = KUAIDI100.push
+    assert push is not None
+    named = '{{"kuaidicom":"{}","kuaidinum":"YT0000000000001"}}'
+    assert push.decode(kuaidi100_push(named.format("yuantong"))).network == "yto"
+    with pytest.raises(ValueError, match=r"^unreadable push$"):
+        push.decode(kuaidi100_push(named.format("debangkuaidi")))
 
 
 # What java.net.URLEncoder.encode(text, "UTF-8") gives.

@@ -29,6 +29,8 @@ from simulator.dialects.zto_tables import (
     ASSUMED_NO_INCIDENT,
     ASSUMED_NO_INTERCEPTION,
     ASSUMED_SYSTEM,
+    INCIDENT_TYPES,
+    INCIDENTS,
     NOTICE_STATES,
     OPERATIONS,
     PAYLOAD,
@@ -36,7 +38,7 @@ from simulator.dialects.zto_tables import (
     SUCCESS,
 )
 from simulator.outcomes import Fault, Operation, Reason
-from simulator.truth import GROUNDS, ClaimState, judge
+from simulator.truth import ClaimState, judge
 from simulator.world import Event, Interception, ReturnNumber
 
 JSON = "application/json;charset=UTF-8"
@@ -220,9 +222,9 @@ def _minor(value: object) -> int:
 def _claim(asked: Asked, depot: Depot, now_ms: int) -> Answer:
     incident, extra = asked.message.get("incident"), asked.message.get("extraInfo")
     amount = extra.get("expectedCompensationAmount") if isinstance(extra, dict) else None
-    kind = plain(incident.get("type")) if isinstance(incident, dict) else ""
+    kind = INCIDENTS.get(plain(incident.get("type"))) if isinstance(incident, dict) else None
     asked_minor = _minor(amount)
-    if not asked.reference or kind not in GROUNDS or asked_minor < 0:
+    if not asked.reference or kind is None or asked_minor < 0:
         return _answer(ASSUMED_BAD_REQUEST, asked.operation)
     record = asked.record
     if record is None:
@@ -240,7 +242,7 @@ def _decision(announcement: Announcement, now_ms: int) -> dict[str, str]:
     shown = {
         "bizNo": claim.business_no,
         "billCode": record.parcel.waybill,
-        "type": claim.kind,
+        "type": INCIDENT_TYPES[claim.kind],
         "status": found.upper(),
     }
     if found is not ClaimState.PROCESSING:
@@ -252,7 +254,7 @@ def _decision(announcement: Announcement, now_ms: int) -> dict[str, str]:
 def _claim_query(asked: Asked, depot: Depot, now_ms: int) -> Answer:
     number = asked.message.get("bizNo")
     record, claim = depot.claims.get(plain(number), (None, None))
-    if record is None or record.account.name != asked.account.name:
+    if record is None or not asked.account.reaches(record.account):
         return _answer(ASSUMED_NO_INCIDENT, asked.operation)
     announcement = Announcement("", record, claim=claim)
     return _answer(SUCCESS, asked.operation, _decision(announcement, now_ms))

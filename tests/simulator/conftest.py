@@ -26,6 +26,7 @@ async def desk() -> AsyncIterator[Desk]:
             text = '<Response service="RoutePushService"><Head>OK</Head></Response>'
             return web.Response(text=text, content_type="text/xml")
         return web.json_response({"status": True, "return_code": "0000", "code": "1"})
+        return web.json_response({"status": True, "return_code": "0000", "result": True})
 
     runner = web.ServerRunner(web.Server(receive))
     await runner.setup()
