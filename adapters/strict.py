@@ -22,9 +22,9 @@ from gateway.domain.carrier import (
     Push,
     Reply,
     Tier,
+    Token,
     read_json,
 )
-from gateway.domain.carrier import BROKEN, Credentials, Delivery, Push, Tier, Token, read_json
 
 T = TypeVar("T")
 Verify = Callable[[Push, Credentials], Tier | None]

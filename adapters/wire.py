@@ -13,9 +13,17 @@ from urllib.parse import quote_plus
 from xml.sax.saxutils import escape
 
 from adapters.strict import CHINA
-from gateway.domain.carrier import Answer, Call, Reply, Status, Trace, read_json
-from gateway.domain.carrier import Answer, Call, Reason, Reply, Status, Trace, Verdict, read_json
-from gateway.domain.carrier import Answer, Call, Push, Reply, Status, Trace, read_json
+from gateway.domain.carrier import (
+    Answer,
+    Call,
+    Push,
+    Reason,
+    Reply,
+    Status,
+    Trace,
+    Verdict,
+    read_json,
+)
 
 T = TypeVar("T")
 Codes = dict[str, Answer]
@@ -96,6 +104,8 @@ def needed(settings: Mapping[str, str], name: str) -> str:
     if not (text := settings.get(name, "")):
         raise ValueError(f"this carrier needs the setting {name}")
     return text
+
+
 def basic(user: str, password: str) -> str:
     """The `Authorization` of RFC 7617."""
     return f"Basic {base64_text(f'{user}:{password}'.encode())}"

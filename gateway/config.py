@@ -353,7 +353,6 @@ def _account_problems(
             if given is None or not given.get_secret_value():
                 yield f"{here}.credentials.{wanted}: this carrier needs it"
         known = {*adapter.credentials, *adapter.optional_credentials}
-        known = {*adapter.credentials, *adapter.further_credentials}
         for extra in sorted(set(account.credentials) - known):
             yield f"{here}.credentials.{_named(extra)}: this carrier has no such credential"
         for extra in sorted(set(account.settings) - set(adapter.settings) - set(adapter.sites)):

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from adapters import strict, wire
 from adapters.jdl import ADAPTER as JDL
-from adapters.ldop import ADAPTER as LDOP
 from adapters.jt import ADAPTER as JT
 from adapters.kuaidi100 import ADAPTER as KUAIDI100
+from adapters.ldop import ADAPTER as LDOP
 from adapters.sf import ADAPTER as SF
 from adapters.yunda import ADAPTER as YUNDA
 from adapters.zto import ADAPTER as ZTO
@@ -355,6 +355,8 @@ def test_ldop_signs_its_sorted_fields_between_two_secrets() -> None:
     assert (
         sent["sign"] == "0380BF51E782F149B152496D4C8BA37D"
     )  # openssl md5 over the text spelt out by hand
+
+
 JT_ACCOUNT = {"api_account": "A", "private_key": "privkey", "password": "p"}
 
 

@@ -363,7 +363,6 @@ class Adapter:
     hosts: tuple[str, ...]  # production hosts; test settings refuse to point there
     credentials: tuple[str, ...]  # secret fields the configuration must give
     optional_credentials: tuple[str, ...] = ()  # secret fields it may give
-    further_credentials: tuple[str, ...] = ()  # secret fields that only some accounts have
     settings: tuple[str, ...] = ()  # optional fields of the account that are not secret
     networks: Mapping[str, str] = field(default_factory=dict)  # an aggregator's code -> network
     sites: Mapping[str, str] = field(default_factory=dict)  # further addresses: setting -> usual

@@ -25,8 +25,8 @@ async def desk() -> AsyncIterator[Desk]:
         if b"RoutePushService" in inbox[-1].body:
             text = '<Response service="RoutePushService"><Head>OK</Head></Response>'
             return web.Response(text=text, content_type="text/xml")
-        return web.json_response({"status": True, "return_code": "0000", "code": "1"})
-        return web.json_response({"status": True, "return_code": "0000", "result": True})
+        yes = {"status": True, "return_code": "0000", "code": "1", "result": True}
+        return web.json_response(yes)
 
     runner = web.ServerRunner(web.Server(receive))
     await runner.setup()
