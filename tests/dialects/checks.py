@@ -47,7 +47,7 @@ UNDERSTOOD: Mapping[str, set[Verdict]] = {
 NOT_UNDERSTOOD = {Reason.BAD_REQUEST, Reason.BAD_CREDENTIALS, Reason.UNREADABLE, Reason.NO_ANSWER}
 REASONS: Mapping[Why, set[Reason]] = {
     Why.UNKNOWN_WAYBILL: {Reason.UNKNOWN_WAYBILL},
-    Why.NOT_PICKED_UP: {Reason.NOT_PICKED_UP, Reason.NOT_ALLOWED},
+    Why.NOT_PICKED_UP: {Reason.NOT_PICKED_UP, Reason.NOT_ALLOWED, Reason.ALREADY_CANCELLED},
     Why.TOO_LATE: {Reason.TOO_LATE, Reason.NOT_ALLOWED},
     Why.ALREADY_DELIVERED: {Reason.DELIVERED, Reason.TOO_LATE, Reason.NOT_ALLOWED},
     Why.ALREADY_INTERCEPTED: {Reason.ALREADY_INTERCEPTED},
@@ -357,6 +357,8 @@ def text_is_carried_or_refused(bench: Bench, name: str, slot: str, text: str) ->
     plain = "Qx7"
     shown = _seen(bench, name, fill, slot, plain)
     found = _seen(bench, name, fill, slot, text)
+    if isinstance(shown, str):
+        return  # it says who we are: whatever else stands there is somebody else's
     if found is None or isinstance(found, str):
         if found:
             yield f"{slot}={text!r}: {found}"

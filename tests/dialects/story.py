@@ -185,7 +185,8 @@ def _decided(story: Story, outcome: Outcome) -> Wrong:
             yield f"{outcome} is answered {told(answer)}, and nothing says no later"
     turned = [scan for scan in story.scans() if scan.milestone is M.RETURNING]
     ours = [scan for scan in turned if scan.cause is Cause.INTERCEPTION]
-    if ours and outcome in NEVER_TAKEN:
+    other = outcome is Outcome.INTERCEPTED_BY_OTHER and not says_whose(story)
+    if ours and outcome in NEVER_TAKEN and not other:
         yield f"a return that is not ours is said to be: {ours[0]}"
     others = [s for s in turned if s.cause not in (Cause.INTERCEPTION, Cause.UNSTATED)]
     if others and taken:
@@ -195,6 +196,20 @@ def _decided(story: Story, outcome: Outcome) -> Wrong:
         yield "it was accepted, and nothing ever shows it"
     if taken and effects(story.record) != 1:
         yield f"{effects(story.record)} effects"
+
+
+def says_whose(story: Story) -> bool:
+    """Whether this carrier writes a return that we asked for otherwise than somebody else's."""
+    tracker = story.bench.tracker() or story.bench
+    started = [m for m in story.record.course() if m.event is Event.RETURN_STARTED]
+    if not started or Event.RETURN_STARTED not in tracker.dialect.announces:
+        return True
+    causes = (world.Cause.INTERCEPTION, world.Cause.OTHER_INTERCEPTION)
+    told_ = {
+        tracker.push(Announcement("id", story.record, replace(started[0], cause=cause))).body
+        for cause in causes
+    }
+    return len(told_) > 1
 
 
 def _accepted(story: Story, at_ms: int) -> bool:
@@ -229,6 +244,8 @@ def _truthful(scans: list[Scan], shown: list[Mark], where: str) -> Wrong:
     for scan in scans:
         if scan.at_ms is None:
             yield f"{where} gives {scan.code} no time"
+        elif scan.milestone is M.ORDERED and scan.at_ms <= shown[0].at_ms:
+            continue  # an order is no parcel yet
         elif not any(_fits(scan, mark) for mark in shown):
             near = [m for m in shown if m.at_ms // 1000 == scan.at_ms // 1000]
             happened = ", ".join(f"{m.event} of {m.waybill}" for m in near) or "nothing"
@@ -263,11 +280,20 @@ def _led_back(story: Story) -> Wrong:
 
 
 def a_return_may_keep_its_number_or_not(make: Make, number: ReturnNumber) -> Wrong:
-    """Whichever the carrier usually does, both ends can do the other."""
+    """Whichever the carrier usually does. The unusual one may stay hidden; it tells no untruth."""
     story = lived(make, Outcome.RETURNED, number)
     yield from story.wrong
-    yield from _scanned(story)
-    yield from _led_back(story)
+    yield from _decided(story, Outcome.RETURNED)
+    if shows(story, number):
+        yield from _scanned(story)
+        yield from _told(story)
+        yield from _led_back(story)
+
+
+def shows(story: Story, number: ReturnNumber) -> bool:
+    """Whether the carrier's words can say which number the way back has."""
+    usual = number is story.bench.dialect.return_number
+    return usual or number is ReturnNumber.SAME or len(story.numbers) > 1
 
 
 # --- 3. withdrawn, cancelled before pick-up, priced, claimed -------------------------------------
