@@ -5,7 +5,7 @@ It shares no decision with the gateway: tables, prices and sums are written here
 
 import sqlite3
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from adapters import ADAPTERS
@@ -105,7 +105,9 @@ class Auditor:
     trying: dict[str, tuple["Life", int]] = field(default_factory=dict)  # not answered yet
     lows: dict[str, int] = field(default_factory=dict)  # what there was at least, while it ran
     wallets: defaultdict[str, Wallet] = field(default_factory=lambda: defaultdict(Wallet))
-    sent: dict[str, str] = field(default_factory=dict)  # reference on the wire -> interception
+    made: dict[tuple[str, str, int], str] = field(  # an entry of a carrier's journal -> whose
+        default_factory=dict
+    )
     cursor: str = ""
     filings: dict[str, tuple["Life", int]] = field(default_factory=dict)  # claim -> whose, loss
     grants: dict[tuple[str, str], int] = field(default_factory=dict)  # decision -> granted
@@ -129,12 +131,11 @@ class Auditor:
 
     # -- at the wire ----------------------------------------------------------------------
 
-    def leaving(self, asked: Asked, machine_ms: int) -> Asked:
-        """A request is about to leave: it must have been written down, under a living lease. One
-        that bears no name of ours on the wire is given one, so that its traces can be told apart.
-        """
+    def leaving(self, asked: Asked, machine_ms: int) -> str:
+        """A request is about to leave: it must have been written down, under a living lease.
+        Returns whose it is."""
         if asked.operation not in ATTEMPTS:
-            return asked
+            return ""
         attempt, job = ATTEMPTS[asked.operation]
         found = self.rows(
             UNDER_WAY,
@@ -148,13 +149,10 @@ class Auditor:
             what = f"{asked.operation} of {asked.waybill} left with {len(found)} live attempts"
             self.wrong("inv.C5", what)
         elif asked.operation is Operation.INTERCEPT:
-            if not asked.reference:
-                asked = replace(asked, reference=found[0][0])
-            self.sent[asked.reference] = found[0][0]
             dedup = ADAPTERS[asked.account.carrier].dedup.value
             if dedup is Dedup.REFERENCE and asked.reference != found[0][0]:
                 self.wrong("inv.C5", f"{asked.waybill}: sent as {asked.reference}")
-        return asked
+        return str(found[0][0]) if len(found) == 1 else ""
 
     def read(self, asked: Asked, asked_ms: int) -> None:
         """A reading came back; business time may have leapt while it was under way."""

@@ -142,7 +142,8 @@ class Crowd:
             "MerchantService/Upsert", merchants.MerchantServiceUpsertRequest(merchant=merchant)
         )
         for channel in self.world.deals:
-            service = merchants.WaybillService(carrier=channel, opened=True)
+            code = self.world.parties[channel].code
+            service = merchants.WaybillService(carrier=channel, opened=True, channel_code=code)
             opened = merchants.MerchantServiceSetWaybillServiceRequest(
                 merchant_id=key, waybill_service=service
             )

@@ -27,7 +27,7 @@ WHERE decision IN ('QUEUED', 'SENDING', 'PROCESSING', 'UNKNOWN') OR money = 'HEL
     OR cancel IN ('ASKED', 'SENT')
 UNION ALL SELECT id, 'push ' || status FROM inbox WHERE status = 'new'
 UNION ALL SELECT id, 'claim ' || state FROM claim
-    WHERE state IN ('FILED', 'UNDER_REVIEW') AND desk = 'carrier'
+    WHERE state IN ('FILED', 'UNDER_REVIEW') AND desk = 'carrier' AND instr(:silent, channel) = 0
 UNION ALL SELECT id, 'leased' FROM job WHERE state = 'leased'
 """
 PROMISED = ("ACCEPTED", "LATE_ACCEPTED")
@@ -44,7 +44,13 @@ Wrong = Iterator[tuple[str, str]]
 
 def unsettled(world: "World") -> list[str]:
     left = given_up(world)
-    return [f"{key} is {what}" for key, what in world.auditor.rows(UNSETTLED) if key not in left]
+    found = world.auditor.rows(UNSETTLED, silent=" ".join(silent(world)))
+    return [f"{key} is {what}" for key, what in found if key not in left]
+
+
+def silent(world: "World") -> list[str]:
+    """Who takes claims, and can never be asked what became of them."""
+    return [name for name in world.deals if ADAPTERS[name].claim_query is None]
 
 
 def given_up(world: "World") -> set[str]:
@@ -107,8 +113,12 @@ def kept(world: "World") -> Iterator[Kept]:
     for row in world.auditor.rows(HELD_ROWS):
         channel, waybill = row[-2:]
         record = world.depot.records[world.parties[channel].network, waybill]
-        ours = {key for key, ic in world.auditor.sent.items() if ic == row[0]}
-        entries = [e for e in record.journal if not e.by_other and e.reference in ours]
+        ours = {key for key, ic in world.auditor.made.items() if ic == row[0]}
+        entries = [
+            entry
+            for place, entry in enumerate(record.journal)
+            if not entry.by_other and (*record.parcel.key, place) in ours
+        ]
         fields: list[Any] = [*row, tuple(entries), facts(record, world.now)]
         yield Kept(*fields)
 
@@ -383,7 +393,9 @@ def ruled(world: "World", found: list[Kept]) -> Wrong:
     for claim, total in world.auditor.rows("SELECT claim, SUM(amount) FROM award GROUP BY claim"):
         got[claim] += total
     for key, reference, state in world.auditor.rows(
-        "SELECT id, reference, state FROM claim WHERE desk = 'carrier' AND reference <> ''"
+        "SELECT id, reference, state FROM claim WHERE desk = 'carrier' AND reference <> '' "
+        "AND instr(:silent, channel) = 0",
+        silent=" ".join(silent(world)),
     ):
         record, filed = world.depot.claims[reference]
         _, granted = ruling(record, filed, world.now)

@@ -57,7 +57,7 @@ class Party:
     @property
     def carrying(self) -> Dialect:
         """Whose numbers its parcels bear."""
-        return DIALECTS.get(self.network, DIALECTS[self.channel])
+        return DIALECTS.get(self.network if self.code else self.channel, DIALECTS[self.channel])
 
 
 def party(channel: str) -> Party:
@@ -84,13 +84,19 @@ def parties(channels: Sequence[str]) -> dict[str, Party]:
     """Everyone who plays; who tracks for another may look at the other's parcels."""
     found = {channel: party(channel) for channel in channels}
     for channel, one in found.items():
-        if ADAPTERS[channel].track is not None or one.network not in found:
+        if ADAPTERS[channel].track is not None:
             continue
-        tracker = found[one.network]
-        ours = [*tracker.options.acts_for, f"{channel}/{one.user}"]
-        options = tracker.options.model_copy(update={"acts_for": ours})
-        found[one.network] = replace(tracker, options=options)
+        for name in filter(lambda name: _tracks(name, one.network), channels):
+            tracker = found[name]
+            ours = [*tracker.options.acts_for, f"{channel}/{one.user}"]
+            options = tracker.options.model_copy(update={"acts_for": ours})
+            found[name] = replace(tracker, options=options)
     return found
+
+
+def _tracks(channel: str, network: str) -> bool:
+    adapter = ADAPTERS[channel]
+    return adapter.track is not None and adapter.network == network and not adapter.networks
 
 
 @dataclass(frozen=True, slots=True)

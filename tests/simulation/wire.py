@@ -67,6 +67,7 @@ class Wire:
     silent: str = ""  # one that takes requests and never answers
     deaf: str = ""  # one that loses what it is asked to do, and tells all it knows
     busy: int = 0  # requests on their way
+    planned: dict[str, str] = field(default_factory=dict)  # of the first request to stop a parcel
     told: defaultdict[str, set[str]] = field(  # a push -> the bodies and inbox keys it went under
         default_factory=lambda: defaultdict(set)
     )
@@ -83,13 +84,13 @@ class Wire:
         if isinstance(asked, Said):
             world.wrong("gt.readable", f"{endpoint.adapter.name} cannot read our call: {asked}")
             return NO_ANSWER
-        asked = world.auditor.leaving(asked, sender.clock.machine_ms())
+        whose = world.auditor.leaving(asked, sender.clock.machine_ms())
         answered: asyncio.Future[Outcome] = world.loop.create_future()
         if self.rough and strikes(self.chance, PROCESS["paused_in_call"]):
             world.met("process.paused_in_call")
             world.loop.call_later(self.chance.uniform(0.0, 0.05), world.stall, LEASE_S)
         fault = self._fault(asked)
-        world.spawn(self._travel(endpoint, asked, fault, answered))
+        world.spawn(self._travel(endpoint, asked, whose, fault, answered))
         try:
             async with asyncio.timeout(endpoint.timeout_s):
                 return await answered
@@ -97,6 +98,8 @@ class Wire:
             return NO_ANSWER
 
     def _fault(self, asked: Asked) -> str:
+        if asked.operation is Operation.INTERCEPT and asked.waybill in self.planned:
+            return self.planned.pop(asked.waybill)
         if asked.account.carrier == self.down:
             return "connect_refused"
         if asked.account.carrier == self.silent:
@@ -108,7 +111,12 @@ class Wire:
         return drawn(self.chance, asked.operation)
 
     async def _travel(
-        self, endpoint: Endpoint, asked: Asked, name: str, answered: "asyncio.Future[Outcome]"
+        self,
+        endpoint: Endpoint,
+        asked: Asked,
+        whose: str,
+        name: str,
+        answered: "asyncio.Future[Outcome]",
     ) -> None:
         world, chance = self.world, self.chance
         self.busy += 1
@@ -128,7 +136,7 @@ class Wire:
             if fault.overdue:
                 world.broken.add(asked.waybill)
             if fault.arrives:
-                outcome = await self._arrive(asked, name)
+                outcome = await self._arrive(asked, whose, name)
                 back_s = chance.uniform(0.001, 0.05)
                 if name == "slow":
                     back_s = chance.uniform(0.2, 0.99) * endpoint.timeout_s - out_s
@@ -146,7 +154,7 @@ class Wire:
         finally:
             self.busy -= 1
 
-    async def _arrive(self, asked: Asked, name: str) -> Outcome:
+    async def _arrive(self, asked: Asked, whose: str, name: str) -> Outcome:
         """The carrier reads, decides, acts, and answers, in that order."""
         world, dialect = self.world, DIALECTS[asked.account.carrier]
         fault = WIRE[name] if name else WIRE["slow"]
@@ -169,7 +177,12 @@ class Wire:
         if executes:
             astray = other_waybill(asked.waybill) if name == "wrong_waybill" else ""
             done = replace(asked, twice=name == "executes_twice", astray=astray)
+            before = len(asked.record.journal) if asked.record is not None else 0
             said = dialect.perform(done, world.depot, world.now)
+            if asked.record is not None:
+                key = asked.record.parcel.key
+                made = range(before, len(asked.record.journal))
+                world.auditor.made |= {(*key, place): whose for place in made}
             if astray:
                 body = said.body.replace(asked.waybill.encode(), astray.encode())
                 said = replace(said, body=body)
