@@ -194,8 +194,8 @@ def _of(check: Callable[..., Wrong], *rest: Any) -> Check:
     return lambda make: check(make, *rest)
 
 
-def _is(verdict: Verdict, **more: Any) -> Callable[[Answer], Answer]:
-    return lambda answer: replace(answer, verdict=verdict, **more)
+def is_(verdict: str) -> Callable[[Answer], Answer]:
+    return lambda answer: replace(answer, verdict=Verdict(verdict))
 
 
 def _where(old: Verdict, **new: Any) -> Callable[[Answer], Answer]:
@@ -268,14 +268,14 @@ FAULTS = (
     ),
     Fault(
         "every answer is a promise",
-        answering(_is(V.ACCEPTED), "intercept", "query"),
+        answering(is_(V.ACCEPTED), "intercept", "query"),
         life(Outcome.REFUSED),
     ),
     Fault(
         "a loss is not seen",
         scanning(_seen_as(M.LOST, M.OTHER)),
         life(Outcome.LOST),
-        lambda a: tracks(a) or pushes_(a),
+        lambda adapter: tracks(adapter) or pushes_scans(adapter),
     ),
     Fault(
         "a return is not seen",
@@ -304,19 +304,19 @@ FAULTS = (
     ),
     Fault(
         "every cancel is done",
-        answering(_is(V.CANCELLED), "cancel"),
+        answering(is_(V.CANCELLED), "cancel"),
         story.a_cancel_counts_until_the_parcel_is_turned,
         lambda adapter: adapter.cancel is not None,
     ),
     Fault(
         "every order is cancelled",
-        answering(_is(V.ACCEPTED), "cancel_order"),
+        answering(is_(V.ACCEPTED), "cancel_order"),
         story.an_order_is_cancelled_before_pick_up_only,
         lambda adapter: adapter.cancel_order is not None,
     ),
     Fault(
         "every parcel has a price",
-        answering(_is(V.RECEIVED), "quote"),
+        answering(is_(V.RECEIVED), "quote"),
         story.a_price_is_told_only_where_the_carrier_would,
         lambda adapter: adapter.quote is not None,
     ),
@@ -398,6 +398,8 @@ FAULTS = (
 
 def pushes_scans(adapter: Adapter) -> bool:
     """Whether its pushes tell of scans at all."""
+    if adapter.push is None:
+        return False
     made = bench(adapter.name)
     sent = pushing.messages(made)
     return any(pushing.port(made).decode(each.push).scans for each in sent)

@@ -15,14 +15,13 @@ from simulator.depot import Record
 from simulator.dialect import Announcement
 from simulator.outcomes import Outcome, Params, Script, draw
 from simulator.truth import facts
-from simulator.world import Contact, Event, Journey, Mark, Parcel, Place, ReturnNumber
+from simulator.world import HOUR_MS, Contact, Event, Journey, Mark, Parcel, Place, ReturnNumber
 from tests.dialects.bench import CARRIERS, bench
 from tests.simulation.crowd import RECEIVER, RICH, SENDER, Life
 from tests.simulation.terms import AGREEMENT, Deal, settings
 from tests.simulation.wire import arrived
 from tests.simulation.world import (
     CONTACT,
-    HOUR_MS,
     MEMORY,
     MINUTE_MS,
     World,
@@ -176,10 +175,11 @@ class Stage(World):
     def _end(self, played: tuple[Act, Life]) -> End:
         act, life = played
         rows = self.auditor.rows(ENDS, channel=life.channel, waybill=life.waybill)
-        key, *columns = rows[-1] if rows else ("", "", "", "", "")
+        key, decision, movement, money, reason = rows[-1] if rows else ("", "", "", "", "")
         [(captures,)] = self.auditor.rows(CAPTURES, id=key)
         evidence = tuple(kind for (kind,) in self.auditor.rows(EVIDENCE, id=key))
-        return End(act, *columns, captures, evidence, life.record, self.now)
+        told = (decision, movement, money, reason)
+        return End(act, *told, captures, evidence, life.record, self.now)
 
 
 ENDS = """
