@@ -293,7 +293,7 @@ FAULTS = (
     Fault(
         "every return is ours",
         scanning(lambda scan: replace(scan, cause=Cause.INTERCEPTION)),
-        life(Outcome.INTERCEPTED_BY_OTHER),
+        life(Outcome.BUYER_REFUSED),
         tracks,
     ),
     Fault(
