@@ -19,6 +19,7 @@ from gateway.rpc.server import Server
 from gateway.rpc.shell import Shell
 from gateway.runner import Endpoint, Http, Runner
 from gateway.store.store import Store, driver
+from gateway.subscriber import Subscriber
 from gateway.vitals import Vitals
 from gateway.worker import Worker
 
@@ -44,9 +45,10 @@ class Gateway:
         runner = Runner(self.clock, lambda: str(uuid.uuid4()), self._observed, self.http.send)
         carriers = dict(endpoints(settings, adapters))
         self.worker = Worker(self.store, runner, self.clock, carriers, points)
+        self.subscriber = Subscriber(self.store, runner, self.clock, carriers)
         doors = dict(gates(settings, adapters))
         self.pushes = Pushes(self.store, doors, points, self.metrics.push)
-        self.worker.inbox = lambda: self.pushes.at_work
+        self.worker.inbox = lambda: self.pushes.at_work + self.subscriber.at_work
         shell = Shell(settings, terms, self.store, self.worker, self.clock, self.metrics)
         self.server = Server(shell)
         self.vitals = Vitals(
@@ -88,6 +90,7 @@ class Gateway:
             raise
         self.pushes.start()
         self.worker.start_loop()
+        self.subscriber.start()
         self.vitals.start()
         self.addresses = {
             "grpc": f"{self.settings.grpc.host}:{grpc_port}",
@@ -107,6 +110,7 @@ class Gateway:
         await self.server.drain(max(0.0, end - loop.time()))
         await asyncio.gather(*(stop() for stop in self._stops))
         await self.vitals.stop()
+        await self.subscriber.stop()
         await self.worker.stop(max(0.0, end - loop.time()))
         await self.pushes.stop()
         await self.http.stop()
@@ -171,6 +175,7 @@ class Gateway:
             said = await response.json()
         self.clock.follow(int(said["now_ms"]))
         self.worker.wake()
+        self.subscriber.wake()
         return int(said["version"])
 
 

@@ -304,6 +304,11 @@ class Settings(BaseSettings):
             payment_agreements={
                 n: frozenset(t.payment_agreements) for n, t in self.tenants.items()
             },
+            subscribes=frozenset(
+                name
+                for name, carrier in self.carriers.items()
+                if carrier.subscribe and adapters[name].subscribe is not None
+            ),
             lease_ms=lease_ms,
         )
 

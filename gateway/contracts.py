@@ -139,6 +139,8 @@ class Carrier(Section):
     """Where its interface is: https://host[:port][/path]."""
     accounts: Mapping[Ident, Account] = Field(default_factory=dict)
     """Our accounts with the carrier, by a name of our own."""
+    subscribe: bool = True
+    """Ask it to push about each parcel that is registered, where it offers that."""
     contract: Contract = Contract()
     """The terms."""
     limits: CarrierLimits = CarrierLimits()

@@ -174,7 +174,8 @@ class Pushes:
 
     async def _apply(self, inbox: str, gate: Gate, delivery: Delivery) -> None:
         try:
-            await self._store.run(ApplyPush(inbox, gate.adapter.network, delivery))
+            network = delivery.network or gate.adapter.network
+            await self._store.run(ApplyPush(inbox, network, delivery))
         except Unavailable:
             return  # the sweeper comes by
         except Exception as error:

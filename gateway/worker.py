@@ -13,7 +13,7 @@ import structlog
 
 from gateway.bulkhead import Bulkhead
 from gateway.clock import Clock
-from gateway.domain.carrier import Answer, Dedup, Reason, Trace, Verdict
+from gateway.domain.carrier import Answer, Reason, Trace, Verdict
 from gateway.domain.desk import FinishClaim
 from gateway.domain.due import EFFECTS, SENDS, Fumble, LeaseDue, lane
 from gateway.domain.interception import Interception, JobKind
@@ -21,7 +21,7 @@ from gateway.domain.leasing import Work
 from gateway.domain.parcel import Alias, Parcel, Person
 from gateway.domain.reading import Observe
 from gateway.domain.register import RecordTrack
-from gateway.domain.reply import Finish
+from gateway.domain.reply import Finish, by_family
 from gateway.failpoints import FailPoints
 from gateway.runner import NOT_SENT, Endpoint, Runner
 from gateway.store.store import Store
@@ -246,8 +246,8 @@ class Worker:
             )
             self._points.hit("after_reply")
             self._heard(work.channel, work.account, answer)
-        by_waybill = endpoint.adapter.dedup.value is Dedup.WAYBILL
-        finish = Finish(work.job, work.gen, work.subject, work.attempt, answer, by_waybill)
+        family = by_family(endpoint.adapter)
+        finish = Finish(work.job, work.gen, work.subject, work.attempt, answer, family)
         result: Interception = await self._commit(finish)
         return result
 

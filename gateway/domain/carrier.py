@@ -404,12 +404,7 @@ def read(operation: Operation[Q], reply: Reply, waybills: tuple[str, ...] = ()) 
 
     A reply that speaks of a waybill other than those asked for is discarded as WRONG_WAYBILL.
     """
-    if not 200 <= reply.status < 300 and not 400 <= reply.status < 500:
-        return Answer(Verdict.UNKNOWN, Reason.NO_ANSWER, code=f"http {reply.status}")
-    try:
-        answer = operation.decode(reply)
-    except BROKEN:
-        return UNREADABLE
+    answer = _decoded(operation.decode, reply)
     spoken_of = {answer.waybill, *(scan.waybill for scan in answer.scans)} - {""}
     if waybills and not spoken_of <= set(waybills):
         return Answer(Verdict.UNKNOWN, Reason.WRONG_WAYBILL, code=answer.code)
@@ -418,10 +413,14 @@ def read(operation: Operation[Q], reply: Reply, waybills: tuple[str, ...] = ()) 
 
 def read_token(tokens: Tokens, reply: Reply) -> Token | Answer:
     """Decode the answer to a request for a token; one that cannot be read is no token."""
+    return _decoded(tokens.decode, reply)
+
+
+def _decoded(decode: Callable[[Reply], T], reply: Reply) -> T | Answer:
     if not 200 <= reply.status < 300 and not 400 <= reply.status < 500:
         return Answer(Verdict.UNKNOWN, Reason.NO_ANSWER, code=f"http {reply.status}")
     try:
-        return tokens.decode(reply)
+        return decode(reply)
     except BROKEN:
         return UNREADABLE
 

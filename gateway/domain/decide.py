@@ -17,6 +17,7 @@ from gateway.domain import (
     register,
     reply,
     retention,
+    subscribing,
 )
 from gateway.domain.book import Book
 from gateway.domain.command import Command, Env
@@ -32,6 +33,8 @@ DECISIONS: dict[type[Any], Decide] = {
     merchant.TopUp: merchant.top_up,
     register.RegisterParcel: register.register_parcel,
     register.RecordTrack: register.record_track,
+    subscribing.TakeSubscriptions: subscribing.take_subscriptions,
+    subscribing.Subscribed: subscribing.subscribed,
     quote.MakeQuote: quote.make_quote,
     create.CreateInterception: create.create,
     create.CancelInterception: create.cancel,

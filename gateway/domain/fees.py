@@ -94,6 +94,7 @@ class Terms:
     policy: Policy
     accounts: Mapping[tuple[str, str], Mapping[str, str]]  # (channel, account) -> settings
     payment_agreements: Mapping[str, frozenset[str]]  # tenant -> configured agreement ids
+    subscribes: frozenset[str] = frozenset()  # channels that are asked to push, parcel by parcel
     lease_ms: int = LEASE_MS  # of a job that is taken up
 
     def tracker(self, channel: str, account: str, network: str) -> tuple[str, str] | None:

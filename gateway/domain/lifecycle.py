@@ -356,9 +356,12 @@ def order_for(book: Book, interception: Interception, adapter: Adapter, terms: T
 
 def askable(book: Book, interception: Interception, terms: Terms) -> bool:
     """Whether the carrier, or the network's own channel, can be asked how it stands."""
+    adapter = terms.adapters[interception.channel]
+    if adapter.track is not None or adapter.query is not None:
+        return True
     parcel = book.need(Parcel, interception.parcel)
-    tracker = terms.tracker(interception.channel, interception.account, parcel.network)
-    return tracker is not None or terms.adapters[interception.channel].query is not None
+    channel, account = interception.channel, interception.account
+    return terms.tracker(channel, account, parcel.network) is not None
 
 
 def open_decision(interception: Interception) -> bool:

@@ -135,6 +135,17 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
+class Subscription:
+    """A parcel that the carrier is, or is to be, asked to push about."""
+
+    PARENT: ClassVar[str] = "parcel"
+    id: str  # the parcel's
+    parcel: str
+    due_at: int  # when it is asked for, or renewed; business time
+    attempts: int  # refused or unanswered in a row
+
+
+@dataclass(frozen=True, slots=True)
 class Alias:
     """A return waybill: another number of a parcel that is known already."""
 

@@ -21,6 +21,7 @@ from gateway.domain.parcel import (
     scan_row,
 )
 from gateway.domain.refusal import Refusal, Why
+from gateway.domain.subscribing import subscribe
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ def register_parcel(book: Book, command: RegisterParcel, env: Env, terms: Terms)
         book.put(replace(line, id=key, parcel=parcel.id))
     for person in command.people:
         book.put(replace(person, id=f"{parcel.id}/{person.role}", parcel=parcel.id))
+    subscribe(book, parcel, env, terms)
     return parcel
 
 

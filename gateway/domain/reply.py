@@ -46,7 +46,6 @@ from gateway.domain.lifecycle import (
     schedule,
     withdraw,
 )
-from gateway.domain.parcel import Parcel
 
 D, E, V = Decision, Event, Verdict
 CANCEL_ATTEMPTS_MAX = 10
@@ -64,14 +63,14 @@ class Finish:
     interception: str
     attempt: str
     answer: Answer
-    by_waybill: bool = False  # the carrier tells requests apart by nothing else
+    family: bool = False  # what the answer means hangs on the parcel too: see `by_family`
     evidence: bool = True
 
     def wants(self) -> Wants:
-        siblings = frozenset({Interception}) if self.by_waybill else frozenset()
+        family = frozenset({Interception}) if self.family else frozenset()
         return Wants(
             interceptions=(self.interception,),
-            of_parcel=siblings | {Parcel},  # its network says whether anybody can be asked
+            of_parcel=family | {Parcel},  # its network says whether anybody can be asked
             of_interception=CHILDREN,
             wallet=True,
         )
@@ -246,6 +245,13 @@ def repeats(book: Book, ic: Interception, env: Env, terms: Terms) -> bool:
         others = (it for it in book.of(Interception, ic.parcel) if it.id != ic.id)
         return not any(it.sent_at for it in others)
     return by_reference(ic, terms)
+
+
+def by_family(adapter: Adapter) -> bool:
+    """Whether answers of this carrier are judged with the parcel and its other interceptions: it
+    knows requests by their waybill alone, or can be asked nothing, and perhaps its network can."""
+    asked = adapter.track is not None or adapter.query is not None
+    return adapter.dedup.value is Dedup.WAYBILL or not asked
 
 
 def by_reference(ic: Interception, terms: Terms) -> bool:

@@ -13,6 +13,7 @@ from gateway.domain.command import Command, Env
 from gateway.domain.decide import decide
 from gateway.domain.fees import Terms
 from gateway.domain.interception import EventRow, Job, JobState
+from gateway.domain.parcel import Subscription
 from gateway.store.loading import Read, plan
 from gateway.store.rows import TABLES
 
@@ -57,5 +58,6 @@ def decided(commands: Sequence[Command], env: Env, terms: Terms, *, shared: bool
             yield Change(kind, fresh, known=False)
     fresh, known = changes.get(Job, ((), ()))
     due = [job.due_at for job in (*fresh, *known) if job.state is JobState.WAIT]
+    due += [row.due_at for kind in changes.get(Subscription, ()) for row in kind]
     events, _ = changes.get(EventRow, ((), ()))
     return Done(results, len(events), rows, min(due, default=None))

@@ -35,6 +35,7 @@ from gateway.domain.parcel import (
     Parcel,
     Person,
     ScanRow,
+    Subscription,
     WaybillService,
 )
 
@@ -67,6 +68,7 @@ OF_PARCEL: dict[type[Any], str] = {
     OrderLine: "order_line_of",
     Person: "person_of",
     Alias: "alias_of",
+    Subscription: "subscription_of",
     ScanRow: "scan_of",
     Incident: "incident_of",
     Interception: "interception_of",

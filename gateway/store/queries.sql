@@ -90,6 +90,18 @@ INSERT INTO alias (
     :id, :parcel, :waybill
 );
 
+-- name: insert_subscription
+INSERT INTO subscription (
+    id, parcel, due_at, attempts
+) VALUES (
+    :id, :parcel, :due_at, :attempts
+);
+
+-- name: update_subscription
+UPDATE subscription SET
+    due_at = :due_at, attempts = :attempts
+WHERE id = :id;
+
 -- name: insert_scan
 INSERT INTO scan (
     id, parcel, waybill, milestone, code, at, arrived_at, marked, place, signer, return_waybill,
@@ -333,6 +345,12 @@ SELECT * FROM order_line WHERE parcel IN (:keys) ORDER BY id;
 -- name: person_of
 SELECT * FROM person WHERE parcel IN (:keys);
 
+-- name: subscription_of
+SELECT * FROM subscription WHERE id IN (:keys);
+
+-- name: subscriptions_due
+SELECT * FROM subscription WHERE due_at <= :now ORDER BY due_at, id LIMIT :limit;
+
 -- name: alias_of
 SELECT * FROM alias WHERE parcel IN (:keys);
 
@@ -418,7 +436,8 @@ SELECT MIN(due_at) AS due FROM job WHERE state = 'wait';
 SELECT COUNT(*) AS n FROM job WHERE state = 'leased';
 
 -- name: due_count
-SELECT COUNT(*) AS n FROM job WHERE state = 'wait' AND due_at <= :now;
+SELECT (SELECT COUNT(*) FROM job WHERE state = 'wait' AND due_at <= :now)
+    + (SELECT COUNT(*) FROM subscription WHERE due_at <= :now) AS n;
 
 -- name: expire_leases
 UPDATE job SET lease_until = :now WHERE state = 'leased' AND owner <> :owner;

@@ -20,6 +20,7 @@ TABLES: tuple[tuple[type[Any], str, bool], ...] = (
     (parcel.OrderLine, "order_line", True),
     (parcel.Person, "person", True),
     (parcel.Alias, "alias", False),
+    (parcel.Subscription, "subscription", True),
     (parcel.ScanRow, "scan", True),
     (parcel.Incident, "incident", False),
     (interception.Quote, "quote", True),

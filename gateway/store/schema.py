@@ -10,10 +10,13 @@ from gateway.domain import carrier, claim, fees, interception, ledger, parcel
 
 COLUMN = regex(r"    (\w+) (TEXT|\{\w+\})")
 LIST = regex(r"(\w+) (NOT )?IN \(([^()]+)\)")
-VERSION = 2  # of the schema; `serve` refuses any other
+VERSION = 3  # of the schema; `serve` refuses any other
 TABLE = regex(r"CREATE (?:TABLE (\w+)|(?:UNIQUE )?INDEX \w+ ON (\w+)|VIEW (\w+))")
 # What a version brought: the tables that the one before it did not have.
-SINCE: Mapping[int, frozenset[str]] = {2: frozenset({"replica", "safe_mode"})}
+SINCE: Mapping[int, frozenset[str]] = {
+    2: frozenset({"replica", "safe_mode"}),
+    3: frozenset({"subscription"}),
+}
 
 LISTS: dict[str, Iterable[Enum]] = {
     "store_status": parcel.StoreStatus,

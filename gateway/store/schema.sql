@@ -90,6 +90,16 @@ CREATE TABLE alias (
 CREATE INDEX alias_of_parcel ON alias (parcel);
 CREATE INDEX alias_by_number ON alias (waybill);
 
+-- Parcels that the carrier is asked to push about. Once it has been, the time is that of renewal.
+CREATE TABLE subscription (
+    id TEXT PRIMARY KEY,
+    parcel TEXT NOT NULL REFERENCES parcel (id),
+    due_at {int} NOT NULL,
+    attempts {int} NOT NULL CHECK (attempts >= 0),
+    CHECK (id = parcel)
+) {end};
+CREATE INDEX subscription_due ON subscription (due_at);
+
 CREATE TABLE scan (
     id TEXT PRIMARY KEY,
     parcel TEXT NOT NULL REFERENCES parcel (id),

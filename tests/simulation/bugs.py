@@ -563,7 +563,7 @@ BUGS: tuple[Bug, ...] = (
         "unlisted_unseen",
         "an unlisted refusal is believed without a look",
         REPLY,
-        "    if hold or adapter.track is not None or adapter.query is not None:\n",
+        "    if hold or askable(book, ic, terms):\n",
         "    if hold:\n",
     ),
     bug(
