@@ -29,8 +29,7 @@ NEEDED: Mapping[str, tuple[str, ...]] = {  # settings that an order origin needs
 }
 WINDOW = wire.ON_THE_WAY | {port.Status.NOT_PICKED_UP}
 OK, SCANS_MAX = "1000", 500
-SECONDS_MAX = 10 * 366 * 86_400
-TOKEN = re.compile(r"[!-~]{1,2048}")
+SECONDS_MAX, TOKEN = 10 * 366 * 86_400, re.compile(r"[!-~]{1,2048}")
 
 PLATFORM = (  # about our call, not about the parcel; 2001 and 4000 are public for tracking alone
     wire.each("2001 2002 2003", Answer(Verdict.BUSY, Reason.BAD_CREDENTIALS, assumed=True))
@@ -244,6 +243,7 @@ ADAPTER = port.Adapter(
         strict.strictly(pushed),
         lambda push: wire.json_reply({"code": "200"}),
         lambda push, why: wire.json_reply({"code": "500", "msg": why}),
+        grade=SEEN,  # its fields are documented, how it is acknowledged is not
     ),
     token=port.Tokens(refresh, refreshed, grade=ASSUMED),
     complaints=(port.Channel("hotline", "950616"),),  # public knowledge

@@ -93,7 +93,11 @@ async def parcel(
 ) -> str:
     desk.serial += 1
     waybill = f"JDV{10**11 + desk.serial}"
-    body = {"carrier": carrier, "account": "J1" if carrier == "jdl" else "L1", "status": status}
+    body: Json = {
+        "carrier": carrier,
+        "account": "J1" if carrier == "jdl" else "L1",
+        "status": status,
+    }
     body |= {"waybill": waybill, "order_id": f"O{waybill}", "script": script}
     body |= {"sender": SENDER, "receiver": RECEIVER, "value_minor": 50_000}
     code, answer = await desk.control("POST", "/parcels", {"parcels": [body]})
@@ -261,6 +265,19 @@ async def test_status_and_trace_tell_what_became_of_it(
     assert (await client.stop(waybill))["success"] is (outcome != "late_accept")
     await desk.advance(4 * DAY_MS)
     assert (await client.status(waybill), (await client.states(waybill))[-1]) == (status, last)
+
+
+async def test_what_was_stopped_stays_so_while_it_travels_on_to_be_turned(desk: Desk) -> None:
+    client = await jd(desk)
+    script = {"outcome": "returned", "params": {"turn_ms": 20 * HOUR_MS}}
+    waybill = await parcel(desk, script)
+    await client.stop(waybill)
+    await desk.advance(2 * MINUTE_MS)
+    seen = await client.states(waybill)
+    await desk.advance(18 * HOUR_MS)
+    later = (await client.ask(TRACE, waybill))["data"][len(seen) :]
+    assert {row["category"] for row in later} == {"430"}
+    assert await client.status(waybill) == "480"
 
 
 async def test_a_consumers_parcel_is_only_cancelled(desk: Desk) -> None:

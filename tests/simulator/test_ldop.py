@@ -66,7 +66,7 @@ async def stop(desk: Desk, waybill: str, at_ms: int = START_MS) -> int:
     ],
 )
 async def test_an_error_stands_in_an_envelope_of_its_own(
-    desk: Desk, changed: dict[str, str], code: str
+    desk: Desk, changed: Json, code: str
 ) -> None:
     await account(desk)
     answer = await post(desk, form(await parcel(desk, carrier="ldop"), **changed))
