@@ -101,7 +101,7 @@ def intercept(order: port.Order) -> Call:
 
 def cancel_order(order: port.Order) -> Call:
     """The digest stays null until it is signed: it needs the customer's password."""
-    customer = wire.needed(order.settings, "customer_code")
+    customer = strict.token(wire.needed(order.settings, "customer_code"))
     fields = {"customerCode": customer, "digest": None}
     fields |= {"txlogisticId": strict.token(order.order_no)}
     fields |= {"orderType": order.settings.get("order_type", ORDER_TYPE), "reason": "客户取消"}
