@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from adapters import strict, wire
+from adapters.wire import REFUSED, UNCLEAR
 from gateway.domain import carrier as port
 from gateway.domain.carrier import Answer, Call, Milestone, Reason, Reply, Scan, Verdict
 
@@ -32,8 +33,6 @@ PLATFORM = (  # about our call, not about the parcel: not executed; 145003040 ma
     | wire.each("145003050", Answer(Verdict.REFUSED, Reason.BAD_REQUEST))
 )
 PLATFORM = {code: replace(answer, assumed=True) for code, answer in PLATFORM.items()}
-REFUSED = Answer(Verdict.REFUSED, Reason.UNLISTED, assumed=True)
-UNCLEAR = Answer(Verdict.UNKNOWN, Reason.UNLISTED)  # a query refused says nothing of its object
 RECEIVED = Answer(Verdict.RECEIVED)
 INTERCEPT = {
     OK: RECEIVED,

@@ -12,7 +12,7 @@ from urllib.parse import quote_plus
 from xml.sax.saxutils import escape
 
 from adapters.strict import CHINA
-from gateway.domain.carrier import Answer, Call, Reply, Status, Trace, read_json
+from gateway.domain.carrier import Answer, Call, Reason, Reply, Status, Trace, Verdict, read_json
 
 T = TypeVar("T")
 Codes = dict[str, Answer]
@@ -21,6 +21,8 @@ Found = Callable[[Answer, Any], Answer]  # what a yes says, made complete from i
 ON_THE_WAY = frozenset(
     {Status.PICKED_UP, Status.IN_TRANSIT, Status.AT_DESTINATION, Status.OUT_FOR_DELIVERY}
 )
+REFUSED = Answer(Verdict.REFUSED, Reason.UNLISTED, assumed=True)  # a clear no, why is not listed
+UNCLEAR = Answer(Verdict.UNKNOWN, Reason.UNLISTED)  # the same to a query: nothing of its object
 IN_FLIGHT_BOUND_MS = 20 * 60 * 1000  # where no carrier says how long a request may be under way
 JSON = {"content-type": "application/json; charset=UTF-8"}
 FORM = {"content-type": "application/x-www-form-urlencoded; charset=UTF-8"}

@@ -500,7 +500,9 @@ def test_the_literal_agrees_with_itself(adapter: Adapter) -> None:
     assert adapter.hosts
     assert all("." in host and "/" not in host for host in adapter.hosts)
     known = set(account(adapter)["credentials"])
-    assert set(adapter.credentials) <= known <= {*adapter.credentials, *adapter.optional_credentials}
+    assert (
+        set(adapter.credentials) <= known <= {*adapter.credentials, *adapter.optional_credentials}
+    )
     assert adapter.promise_on.value is not Promise.PAYMENT
     if adapter.claim_query is not None:
         assert adapter.claim is not None
