@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from adapters import strict, wire
+from adapters.wire import REFUSED, UNCLEAR
 from gateway.domain import carrier as port
 from gateway.domain.carrier import Answer, Call, Milestone, Reason, Reply, Scan, Verdict
 
@@ -32,8 +33,6 @@ PLATFORM = (  # about our call, not about the parcel: not executed; 145003040 ma
     | wire.each("145003050", Answer(Verdict.REFUSED, Reason.BAD_REQUEST))
 )
 PLATFORM = {code: replace(answer, assumed=True) for code, answer in PLATFORM.items()}
-REFUSED = Answer(Verdict.REFUSED, Reason.UNLISTED, assumed=True)
-UNCLEAR = Answer(Verdict.UNKNOWN, Reason.UNLISTED)  # a query refused says nothing of its object
 RECEIVED = Answer(Verdict.RECEIVED)
 INTERCEPT = {
     OK: RECEIVED,
@@ -101,7 +100,7 @@ def intercept(order: port.Order) -> Call:
 
 def cancel_order(order: port.Order) -> Call:
     """The digest stays null until it is signed: it needs the customer's password."""
-    customer = wire.needed(order.settings, "customer_code")
+    customer = strict.token(wire.needed(order.settings, "customer_code"))
     fields = {"customerCode": customer, "digest": None}
     fields |= {"txlogisticId": strict.token(order.order_no)}
     fields |= {"orderType": order.settings.get("order_type", ORDER_TYPE), "reason": "客户取消"}

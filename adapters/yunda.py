@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from adapters import strict, wire
+from adapters.wire import REFUSED, UNCLEAR
 from gateway.domain import carrier as port
 from gateway.domain.carrier import Answer, Call, Milestone, Reason, Reply, Scan, Verdict
 
@@ -25,8 +26,6 @@ PLATFORM = (  # about our call, not about the parcel: not executed
     | wire.each("9999", Answer(Verdict.BUSY, Reason.CARRIER_SYSTEM, assumed=True))
     | wire.each("1004", Answer(Verdict.REFUSED, Reason.BAD_REQUEST, assumed=True))
 )
-REFUSED = Answer(Verdict.REFUSED, Reason.UNLISTED, assumed=True)
-UNCLEAR = Answer(Verdict.UNKNOWN, Reason.UNLISTED)  # a query refused says nothing of its object
 RECEIVED = Answer(Verdict.RECEIVED, assumed=True)
 UNKNOWN_WAYBILL = Answer(Verdict.REFUSED, Reason.UNKNOWN_WAYBILL, assumed=True)
 INTERCEPT = {

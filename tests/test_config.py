@@ -277,3 +277,37 @@ def sections(model: type[BaseModel]) -> list[tuple[str, str | None]]:
 def test_every_setting_says_what_it_is() -> None:
     models: list[type[BaseModel]] = [Settings, *Section.__subclasses__()]
     assert [name for model in models for name, said in sections(model) if not said] == []
+
+
+OPTIONAL = f"""
+[carriers.zto]
+base_url = "http://127.0.0.1:8700/zto"
+[carriers.zto.accounts.main]
+credentials = {{ app_key = "A", app_secret = "{SECRET}", secret_key = "{SECRET}" }}
+settings = {{ digest = "hmac_sha256" }}
+"""
+
+
+def test_a_credential_that_only_some_accounts_need_may_be_given(write: Write) -> None:
+    path = write(BASE + OPTIONAL)
+    settings = load(path)
+    settings.terms(settings.adapters(ADAPTERS))
+    assert SECRET not in repr(settings)
+    strange = OPTIONAL.replace("secret_key", "secret_kez")
+    assert any("carriers.zto.accounts.main" in found for found in problems(write(BASE + strange)))
+
+
+PROVISIONAL = """
+[carriers.yunda]
+base_url = "http://127.0.0.1:8700/yunda"
+provisional = true
+[carriers.yunda.accounts.main]
+credentials = { app_key = "A", app_secret = "s" }
+"""
+
+
+def test_a_provisional_carrier_must_be_allowed(write: Write) -> None:
+    settings = load(write(BASE + PROVISIONAL))
+    settings.terms(settings.adapters(ADAPTERS))
+    refused = write(BASE + PROVISIONAL.replace("provisional = true\n", ""))
+    assert [found.split(":")[0] for found in problems(refused)] == ["carriers.yunda.provisional"]

@@ -4,12 +4,22 @@ import hashlib
 import json
 from base64 import b64encode
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from simulator.dialects.jt import acknowledged, customer_digest, digest
+from simulator.dialect import Inbound
+from simulator.dialects.jt import (
+    DIALECT,
+    OPERATIONS,
+    acknowledged,
+    customer_digest,
+    digest,
+)
 from tests.simulator.desk import DAY_MS, HOUR_MS, RECEIVER, SENDER, Desk
+from tests.simulator.test_fuzz import answered, depot, odd
 
 Json = dict[str, Any]
 SECRETS = {"private_key": "jk", "password": "jp", "customer_code": "J0001"}
@@ -207,3 +217,18 @@ async def test_only_what_is_subscribed_is_told(desk: Desk) -> None:
     await desk.advance(2 * DAY_MS)
     assert desk.pushed(told)
     assert not desk.pushed(untold)
+
+
+ORDER = {"customerCode": "C", "digest": customer_digest("C", {}), "txlogisticId": "O1"}
+VALID = ORDER | {"mailNo": "W1", "applyTypeCode": 4, "orderType": "2", "reason": "r"}
+VALID |= {"billCodes": "W1,W2", "Id": "A", "list": [{"waybillCode": "W1", "traceNode": "1"}]}
+
+
+@pytest.mark.parametrize("path", OPERATIONS)
+@given(change=st.dictionaries(st.sampled_from(sorted(VALID)), odd | st.lists(odd), max_size=3))
+def test_whatever_a_signed_message_holds_it_is_answered(path: str, change: Json) -> None:
+    text = json.dumps(VALID | change)
+    headers = {"apiaccount": "A", "digest": sealed(text), "timestamp": "1"}
+    held = depot("jt")
+    body = urlencode({"bizContent": text}).encode()
+    answered(DIALECT.read(Inbound(path, headers, body), held), DIALECT, held)

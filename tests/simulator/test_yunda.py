@@ -5,9 +5,13 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from simulator.dialects.yunda import signature
+from simulator.dialect import Inbound
+from simulator.dialects.yunda import DIALECT, OPERATIONS, signature
 from tests.simulator.desk import DAY_MS, RECEIVER, SENDER, Desk
+from tests.simulator.test_fuzz import answered, depot, odd
 
 Json = dict[str, Any]
 INTERCEPT = "openapi/outer/tmm/outerapi/intercept/invokeExpressChangeAddr"
@@ -150,3 +154,16 @@ async def test_what_is_not_subscribed_cannot_be_tracked(desk: Desk) -> None:
     assert (await post(desk, SUBSCRIBE, wanted))["code"] == "0000"
     assert (await actions(desk, waybill))[0] == "GOT"
     assert (await post(desk, SUBSCRIBE, {"orders": []}))["code"] == "1004"
+
+
+VALID = instruction("W1") | {"appid": "A", "partner_id": "P", "secret": "", "mailno": "W1"}
+VALID |= {"orders": [{"order_serial_no": "O1", "mailno": "W1"}]}
+
+
+@pytest.mark.parametrize("path", OPERATIONS)
+@given(change=st.dictionaries(st.sampled_from(sorted(VALID)), odd | st.lists(odd), max_size=3))
+def test_whatever_a_signed_message_holds_it_is_answered(path: str, change: Json) -> None:
+    body = json.dumps(VALID | change).encode()
+    headers = {"app-key": "A", "req-time": "1", "sign": signature(body, "s")}
+    held = depot("yunda")
+    answered(DIALECT.read(Inbound(path, headers, body), held), DIALECT, held)
