@@ -146,7 +146,7 @@ each_push = pytest.mark.parametrize("golden", PUSHES, ids=str)
 
 def signed(adapter: Adapter, call: Call, extra: Mapping[str, str] | None = None) -> Call:
     stamp = Stamp(**account(adapter)["stamp"])
-    return adapter.sign(call, keys(adapter) | (extra or {}), stamp)
+    return adapter.sign(call, {**keys(adapter), **(extra or {})}, stamp)
 
 
 # --- golden pairs ---------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from simulator.dialects.sto import acknowledged, digest
-from tests.simulator.desk import DAY_MS, HOUR_MS, RECEIVER, SENDER, Desk
+from tests.simulator.desk import DAY_MS, HOUR_MS, RECEIVER, SENDER, Desk, Json
 
 SERVICES = {
     "INTERCEPT_CREATE_STANDARD": "reverse-center",
@@ -56,7 +56,7 @@ async def cancel(desk: Desk, waybill: str) -> Any:
 async def parcel(
     desk: Desk, script: object = None, options: dict[str, str] | None = None, **fields: object
 ) -> str:
-    account = {
+    account: Json = {
         "carrier": "sto",
         "account": "S1",
         "credentials": {"app_secret": "secret"},
@@ -66,7 +66,7 @@ async def parcel(
     assert (await desk.control("POST", "/accounts", account))[0] == 200
     desk.serial += 1
     waybill = f"{777 * 10**12 + desk.serial}"
-    body = {"carrier": "sto", "account": "S1", "waybill": waybill, "order_id": f"O{waybill}"}
+    body: Json = {"carrier": "sto", "account": "S1", "waybill": waybill, "order_id": f"O{waybill}"}
     body |= {"status": "in_transit", "sender": SENDER, "receiver": RECEIVER, "script": script}
     status, answer = await desk.control("POST", "/parcels", {"parcels": [{**body, **fields}]})
     assert status == 200, answer

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from simulator.dialects.yto import acknowledged, seal
-from tests.simulator.desk import DAY_MS, HOUR_MS, RECEIVER, SENDER, Desk
+from tests.simulator.desk import DAY_MS, HOUR_MS, RECEIVER, SENDER, Desk, Json
 
 LIVE = "已有有效拦截件，不能重复发起拦截"
 CREDENTIALS = {"app_secret": "123456", "suffix": "abcDEF"}
@@ -48,7 +48,7 @@ async def cancel(desk: Desk, waybill: str) -> Any:
 
 
 async def parcel(desk: Desk, script: object = None, **fields: object) -> str:
-    account = {
+    account: Json = {
         "carrier": "yto",
         "account": "Y1",
         "credentials": {**CREDENTIALS, "push_app_secret": "second"},
@@ -57,7 +57,7 @@ async def parcel(desk: Desk, script: object = None, **fields: object) -> str:
     assert (await desk.control("POST", "/accounts", account))[0] == 200
     desk.serial += 1
     waybill = f"YT{10**12 + desk.serial}"
-    body = {"carrier": "yto", "account": "Y1", "waybill": waybill, "order_id": f"O{waybill}"}
+    body: Json = {"carrier": "yto", "account": "Y1", "waybill": waybill, "order_id": f"O{waybill}"}
     body |= {"status": "in_transit", "sender": SENDER, "receiver": RECEIVER, "script": script}
     status, answer = await desk.control("POST", "/parcels", {"parcels": [{**body, **fields}]})
     assert status == 200, answer
