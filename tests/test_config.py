@@ -208,6 +208,23 @@ def test_every_mistake_is_told_at_once(write: Write) -> None:
     assert len(found) == 2
 
 
+def test_a_credential_that_only_some_accounts_have_may_be_given(write: Write) -> None:
+    yto = f"""
+[carriers.yto]
+base_url = "http://127.0.0.1:8700/yto"
+[carriers.yto.accounts.main]
+credentials = {{ client_id = "K1", app_secret = "{SECRET}", push_app_secret = "{SECRET}" }}
+[test]"""
+    text = BASE.replace("\n[test]", yto)
+    settings = load(write(text))
+    settings.terms(settings.adapters(ADAPTERS))
+    given = settings.carriers["yto"].accounts["main"].credentials["push_app_secret"]
+    assert given.get_secret_value() == SECRET
+    assert SECRET not in repr(settings)
+    (said,) = problems(write(text.replace("push_app_secret", "pull_app_secret")))
+    assert "carriers.yto.accounts.main.credentials.pull_app_secret: this carrier has no" in said
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     assert "nowhere.toml: cannot be read" in problems(tmp_path / "nowhere.toml")[0]
 

@@ -14,6 +14,8 @@ from adapters.kuaidi100 import ADAPTER as KUAIDI100
 from adapters.ldop import ADAPTER as LDOP
 from adapters.sf import ADAPTER as SF
 from adapters.yunda import ADAPTER as YUNDA
+from adapters.sto import ADAPTER as STO
+from adapters.yto import ADAPTER as YTO
 from adapters.zto import ADAPTER as ZTO
 from gateway.domain.carrier import Call, Contact, Order, Push, Stamp, Tier
 
@@ -411,3 +413,111 @@ def test_yunda_says_which_setting_a_return_needs() -> None:
         YUNDA.intercept.encode(Order("itc_1", "4300000000001", sender=sender))
     told = Order("itc_1", "4300000000001", sender=sender, settings={"inte_type": "7"})
     assert b'"inteType":"7"' in YUNDA.intercept.encode(told).body
+# --- YTO and STO ----------------------------------------------------------------------------
+
+YTO_ACCOUNT = {"client_id": "C", "app_secret": "123456", "suffix": "S"}
+STO_ACCOUNT = {"app_key": "K", "app_secret": "secret"}
+
+
+def yto(path: str, param: str, **options: str) -> Call:
+    return YTO.sign(Call("POST", path, param.encode()), YTO_ACCOUNT | options, STAMP)
+
+
+@pytest.mark.parametrize(
+    ("path", "param", "digest"),
+    [
+        ("/open/test/", "open", "YLstCNa3x8ijQx16e/jqOA=="),  # published: signed is `opentest`
+        (
+            "/open/wanted_report_adapter/v1",
+            '{"waybillNo":"YT0000000000001","wantedDesc":"test"}',
+            "IZXUGCh/szHjSEZscdLRkA==",
+        ),
+    ],
+)
+def test_yto_signs_parameter_method_and_version(path: str, param: str, digest: str) -> None:
+    call = yto(path, param)
+    sent = strict.fields(call.body)
+    assert sent == {"timestamp": "1700000000000", "param": param, "sign": digest, "format": "JSON"}
+    assert call.path == f"{path}/S/C"
+    assert strict.parse_form(yto(path, param, body_format="form").body) == sent
+
+
+def test_yto_signs_what_it_wraps() -> None:
+    sent = strict.fields(yto("/open/subscribe_adapter/v1", '{"waybillNo":"YT1"}').body)
+    inner = '"{\\"clientId\\":\\"C\\",\\"waybillNo\\":\\"YT1\\"}"'
+    assert sent["param"] == f'{{"client_id":"C","msg_type":"online","logistics_interface":{inner}}}'
+    signed = sent["param"] + "subscribe_adapter" + "v1" + "123456"
+    assert sent["sign"] == wire.base64_text(wire.md5(signed.encode()))
+
+
+def test_yto_cannot_be_asked_without_the_suffix_of_its_console() -> None:
+    keys = {name: text for name, text in YTO_ACCOUNT.items() if name != "suffix"}
+    with pytest.raises(LookupError):
+        YTO.sign(Call("POST", "/open/x/v1", b"{}"), keys, STAMP)
+
+
+def yto_push(secret: str, document: str = "", client: str = "C") -> Push:
+    known = f"<UpdateInfo><clientID>{client}</clientID><mailNo>YT1</mailNo></UpdateInfo>"
+    text = document or known
+    digest = wire.base64_text(wire.md5((text + secret).encode()))
+    return Push({}, wire.form_body({"logistics_interface": text, "data_digest": digest}))
+
+
+def test_a_yto_push_may_be_signed_for_a_second_application() -> None:
+    push = YTO.push
+    assert push is not None
+    second = YTO_ACCOUNT | {"push_app_secret": "second", "push_client_id": "D"}
+    assert push.verify(yto_push("123456"), YTO_ACCOUNT) is Tier.T1
+    assert push.verify(yto_push("123456", client="D"), YTO_ACCOUNT) is None
+    assert push.verify(yto_push("second", client="D"), second) is Tier.T1
+    assert push.verify(yto_push("123456", client="D"), second) is None
+    assert push.verify(yto_push("second"), second) is None
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        '<!DOCTYPE a [<!ENTITY b "c">]><UpdateInfo><clientID>&b;</clientID></UpdateInfo>',
+        "<UpdateInfo>" + "<a>" * 100_000 + "</a>" * 100_000 + "</UpdateInfo>",
+        "<UpdateInfo><clientID>C</clientID><mailNo>1</mailNo><mailNo>2</mailNo></UpdateInfo>",
+        "<UpdateInfo><clientID>C</clientID><mailNo>1</mailNo><MailNo>2</MailNo></UpdateInfo>",
+        "<UpdateInfo><clientID>C</clientID><mailNo><a>1</a></mailNo></UpdateInfo>",
+        "<UpdateInfo><clientID>C</clientID>",
+        "<RequestInfo><clientID>C</clientID><mailNo>1</mailNo></RequestInfo>",
+    ],
+    ids=["entity", "deep", "twice", "twice in another case", "nested", "cut off", "another"],
+)
+def test_an_evil_yto_document_is_quarantined(document: str) -> None:
+    push = YTO.push
+    assert push is not None
+    with pytest.raises(ValueError, match=r"^unreadable push$"):
+        push.decode(yto_push("123456", document))
+
+
+def test_sto_signs_the_content_and_names_both_ends() -> None:
+    content = '{"waybillNo":"777000000000001"}'
+    call = Call("POST", "/gateway/link.do", content.encode(), {"api_name": "A", "to_code": "T"})
+    sent = strict.parse_form(STO.sign(call, STO_ACCOUNT, STAMP).body)
+    assert sent["data_digest"] == "ezj1dlOYx9nSQDykq1nF/Q=="
+    assert sent["content"] == content
+    assert (sent["from_appkey"], sent["from_code"]) == ("K", "K")
+    assert (sent["api_name"], sent["to_code"]) == ("A", "T")
+
+
+@pytest.mark.parametrize(
+    ("more", "tier"),
+    [
+        ({}, Tier.T3),
+        ({"data_digest": "ezj1dlOYx9nSQDykq1nF/Q==", "to_appkey": "K"}, Tier.T2),
+        ({"data_digest": "ezj1dlOYx9nSQDykq1nF/Q==", "to_appkey": "L"}, None),
+        ({"data_digest": "ezj1dlOYx9nSQDykq1nF/Q=="}, None),
+        ({"data_digest": "ezj1dlOYx9nSQDykq1nF/Q", "to_appkey": "K"}, None),
+        ({"to_appkey": "K"}, None),
+    ],
+)
+def test_an_sto_push_is_at_most_a_hint(more: dict[str, str], tier: Tier | None) -> None:
+    push = STO.push
+    assert push is not None
+    body = {"content": '{"waybillNo":"777000000000001"}', **more}
+    assert push.verify(Push({}, wire.form_body(body)), STO_ACCOUNT) is tier
+    assert push.verify(Push({}, wire.json_text(body).encode()), STO_ACCOUNT) is tier
