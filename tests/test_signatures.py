@@ -13,9 +13,9 @@ from adapters.jt import ADAPTER as JT
 from adapters.kuaidi100 import ADAPTER as KUAIDI100
 from adapters.ldop import ADAPTER as LDOP
 from adapters.sf import ADAPTER as SF
-from adapters.yunda import ADAPTER as YUNDA
 from adapters.sto import ADAPTER as STO
 from adapters.yto import ADAPTER as YTO
+from adapters.yunda import ADAPTER as YUNDA
 from adapters.zto import ADAPTER as ZTO
 from gateway.domain.carrier import Call, Contact, Order, Push, Stamp, Tier
 
@@ -413,6 +413,8 @@ def test_yunda_says_which_setting_a_return_needs() -> None:
         YUNDA.intercept.encode(Order("itc_1", "4300000000001", sender=sender))
     told = Order("itc_1", "4300000000001", sender=sender, settings={"inte_type": "7"})
     assert b'"inteType":"7"' in YUNDA.intercept.encode(told).body
+
+
 # --- YTO and STO ----------------------------------------------------------------------------
 
 YTO_ACCOUNT = {"client_id": "C", "app_secret": "123456", "suffix": "S"}

@@ -70,7 +70,7 @@ class Finish:
         family = frozenset({Interception}) if self.family else frozenset()
         return Wants(
             interceptions=(self.interception,),
-            of_parcel=family | {Parcel},  # its network says whether anybody can be asked
+            of_parcel=family,
             of_interception=CHILDREN,
             wallet=True,
         )

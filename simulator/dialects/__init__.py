@@ -1,7 +1,7 @@
 """The carriers that the simulator can be: one line each."""
 
 from simulator.dialect import Dialect
-from simulator.dialects import jdl, jt, kuaidi100, ldop, sf, sto, yto, yunda, zto
+from simulator.dialects import jdl, jt, kuaidi100, ldop, sf, sto, ups, yto, yunda, zto
 
 DIALECTS: dict[str, Dialect] = {
     dialect.name: dialect
@@ -14,6 +14,7 @@ DIALECTS: dict[str, Dialect] = {
         sto.DIALECT,
         jt.DIALECT,
         kuaidi100.DIALECT,
+        ups.DIALECT,
         yunda.DIALECT,
     )
 }
