@@ -15,7 +15,7 @@ from simulator.clock import VirtualClock
 from simulator.depot import Account, Claim, Depot, Push, Record
 from simulator.dialect import Announcement, Dialect, Outgoing
 from simulator.outcomes import Fault, FaultName, Operation, draw
-from simulator.world import HOUR_MS, TERMINAL, Mark
+from simulator.world import HOUR_MS, NOTICES, TERMINAL, Mark
 
 ATTEMPT_SECONDS = 5.0  # machine time for one attempt
 LANES = 16  # one after the other within a lane; a parcel stays in its lane
@@ -271,7 +271,8 @@ class Pusher:
         record, mark = announcement.record, announcement.mark
         if mark is None or mark.event not in TERMINAL:
             return []
-        earlier = [m for m in record.course() if m.at_ms < mark.at_ms and not m.reference]
+        kinds = self._dialect(announcement).announces - NOTICES
+        earlier = [m for m in record.course() if m.at_ms < mark.at_ms and m.event in kinds]
         name = self._name(record, "stray", announcement.id)
         return self._batch([Announcement(name, record, earlier[-1])], now_ms)
 
