@@ -392,6 +392,7 @@ FAULTS = (
         "whose answer it is does not matter",
         answering(_forgetful),
         _of(checks.an_answer_about_another_parcel_is_discarded, "intercept"),
+        lambda adapter: checks.can_stray(bench(adapter.name)),
     ),
 )
 

@@ -128,7 +128,11 @@ def _look(story: Story, order: Order) -> None:
     while known != story.numbers:  # a scan may name the number to look under next
         known = story.numbers
         for trace in tracker.spread(known):
-            answer = tracker.ask("track", trace)
+            try:
+                answer = tracker.ask("track", trace)
+            except ValueError:
+                story.wrong.append(f"{trace.waybills} cannot be tracked")
+                return
             if answer.verdict is not V.RECEIVED:
                 story.wrong.append(f"tracking {trace.waybills} says {told(answer)}")
             for waybill in numbers(trace):

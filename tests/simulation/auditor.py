@@ -179,7 +179,12 @@ class Auditor:
         told = self.readings.get((life.network, life.waybill), [])
         times += [asked for asked, came in told[-2:] if came >= times[0] and asked < times[0]]
         times += [m.at_ms for m in marks if times[0] <= m.at_ms <= times[1]]
-        if status not in {carrier.status(marks, at) for at in times}:
+        stood = {carrier.status(marks, at) for at in times}
+        if not self.world.parties[life.channel].sees_outlet:
+            stood |= (
+                {carrier.Status.IN_TRANSIT} if carrier.Status.AT_DESTINATION in stood else set()
+            )
+        if status not in stood:
             self.wrong("gt.price", f"{life.waybill}: quoted as {status}")
         fee, due = fen(quote.actions[0].fee), self.world.parties[life.channel].fees.get(status)
         if fee != due:

@@ -410,9 +410,11 @@ def pushes(world: "World", found: list[Kept]) -> Wrong:
     rows = world.auditor.rows("SELECT id, body FROM inbox")
     bodies = {sha256(body).hexdigest() for _, body in rows}
     kept, told = bodies | {key for key, _ in rows}, world.wire.told
+    sent = [push for record in world.depot.records.values() for push in record.pushes]
+    genuine = {body for key, _, push in sent if not push.forged for body in told[key]}
     for record in world.depot.records.values():
         for key, _, push in record.pushes:
-            if push.forged and (push.acknowledged or told[key] & bodies):
+            if push.forged and (push.acknowledged or told[key] & bodies - genuine):
                 yield "inv.K4", f"{record.parcel.waybill}: the forged push {key} was taken"
             if push.acknowledged and not push.forged and not told[key] & kept:
                 yield "inv.K1", f"{record.parcel.waybill}: push {key} was acknowledged, and is lost"

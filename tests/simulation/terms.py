@@ -2,17 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from adapters import ADAPTERS
 from gateway.config import Role, Settings, token_hash
-from gateway.domain.carrier import Promise
+from gateway.domain.carrier import Milestone, Promise
 from simulator.bodies import OptionsBody
 from simulator.dialect import Dialect
 from simulator.dialects import DIALECTS
+from simulator.outcomes import Outcome
+from simulator.world import ReturnNumber
 from tests.dialects.bench import bench
+from tests.dialects.story import lived
 
 TENANT = "mall"
 TOKENS = {"tenant": "mall-tenant", "treasury": "mall-treasury", "claims": "mall-claims"}
@@ -49,6 +53,9 @@ class Party:
     network: str  # who carries its parcels
     code: str = ""  # what an aggregator calls that company
     options: OptionsBody = field(default_factory=OptionsBody)
+    renumbers: bool = True  # its words can say that the way back has a number of its own
+    sees_outlet: bool = True  # it tells the last outlet from others
+    tells_late: bool = True  # it pushes: nothing else tells that a no became a yes
 
     @property
     def fees(self) -> Mapping[str, int]:
@@ -77,7 +84,17 @@ def party(channel: str) -> Party:
         found.network,
         next((code for code, network in codes if network == found.network), ""),
         found.account.options,
+        *_words(channel),
     )
+
+
+def _words(channel: str) -> tuple[bool, bool, bool]:
+    """What a carrier can say at all, seen of a parcel that is returned under a new number."""
+    story = lived(partial(bench, channel), Outcome.RETURNED, ReturnNumber.NEW)
+    plain = lived(partial(bench, channel), Outcome.DELIVERED_ANYWAY)
+    outlet = any(scan.milestone is Milestone.AT_DESTINATION for scan in plain.scans())
+    adapter, announced = story.bench.adapter, story.bench.dialect.announces
+    return len(story.numbers) > 1, outlet, adapter.push is not None and bool(announced)
 
 
 def parties(channels: Sequence[str]) -> dict[str, Party]:

@@ -491,6 +491,10 @@ class World:
         plan = Journey(*(step * pace // 16 for step in Journey().steps()))
         (stand,) = chance.choices(tuple(STANDS), tuple(STANDS.values()))
         (outcome,) = chance.choices(tuple(OUTCOMES), tuple(OUTCOMES.values()))
+        if outcome is Outcome.LATE_ACCEPT and not one.tells_late:
+            outcome = Outcome.RETURNED
+        if not one.renumbers:
+            renumbered = ReturnNumber.SAME
         if outcome is Outcome.LATE_ACCEPT:  # the one push that tells a new number may be lost
             renumbered = ReturnNumber.SAME
         parcel = Parcel(
