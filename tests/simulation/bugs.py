@@ -143,8 +143,8 @@ BUGS: tuple[Bug, ...] = (
         "blind_resend",
         "a request is sent again to a carrier that recognises no repeats",
         REPLY,
-        "    return adapter.dedup.value is Dedup.REFERENCE and env.now < ic.send_deadline\n",
-        "    return adapter is not None and env.now < ic.send_deadline\n",
+        "    return terms.adapters[ic.channel].dedup.value is Dedup.REFERENCE\n",
+        "    return terms.adapters[ic.channel] is not None\n",
     ),
     bug(
         "absent_too_early",
@@ -565,6 +565,14 @@ BUGS: tuple[Bug, ...] = (
         REPLY,
         "    if hold or askable(book, ic, terms):\n",
         "    if hold:\n",
+    ),
+    bug(
+        "repeat_refused",
+        "a carrier that knows waybills alone refuses a repeat, and the first request is forgotten",
+        REPLY,
+        '            return (E.RECEIPT, "DUPLICATE") if ours else (E.LOSE, reason)\n',
+        '            return (E.RECEIPT, "DUPLICATE") if ours else (E.REFUSE, reason)\n',
+        "tests/model/test_ties.py",
     ),
     bug(
         "asked_too_early",

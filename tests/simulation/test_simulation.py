@@ -13,6 +13,13 @@ from tests.simulation.coverage import NOT_HERE, faults, transitions
 
 ROOT = Path(__file__).parent.parent.parent
 SEEDS, SIZE = 20, 50
+LEFT = """
+import gc
+from tests.simulation.world import World, play
+for seed in range(15, 19):
+    play(seed, 20)
+print(sum(isinstance(each, World) for each in gc.get_objects()))
+"""
 
 
 def told(*arguments: str, hashes: str = "0") -> tuple[dict[str, Any], str]:
@@ -49,6 +56,18 @@ def test_a_seed_is_one_history_whatever_the_process() -> None:
     runs = [told("--seeds", "2", "--size", "20", hashes=hashes)[0] for hashes in ("1", "2", "77")]
     assert runs[0] == runs[1] == runs[2]
     assert len(set(runs[0]["seeds"].values())) == 2
+
+
+def test_worlds_are_gone_with_their_seeds() -> None:
+    """What the killed leave behind adds up; two of these worlds would stay."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", LEFT],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["0"]
 
 
 def test_figures_add_up_over_runs(tmp_path: Path) -> None:

@@ -586,7 +586,10 @@ def _bury() -> None:
     hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        gc.collect()
+        # last words make objects anew, which hold the world for one more round; what is left at the
+        # next seed would be frozen, and never freed
+        while gc.collect():
+            pass
     sys.unraisablehook = hook
     structlog.reset_defaults()
 

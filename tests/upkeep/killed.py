@@ -15,7 +15,7 @@ from contextlib import closing
 import asyncpg
 
 from gateway.failpoints import STEP, FailPoints
-from gateway.store import growth
+from gateway.store import growth, schema
 from gateway.store.sqlite import path_of
 from gateway.store.store import driver
 
@@ -57,14 +57,16 @@ def killed(url: str, ordinal: int) -> bool:
 def main() -> None:
     url = sys.argv[1]
     deaths: list[tuple[int, int, int]] = []
+    ordinal = 0
     for _ in range(STATEMENTS_MAX):
-        ordinal, before = len(deaths) + 1, version(url)
+        ordinal, before = ordinal + 1, version(url)
         died = killed(url, ordinal)
-        deaths.append((ordinal, before, version(url)))
-        if not died:
+        after = version(url)
+        deaths.append((ordinal, before, after))
+        if not died or after == schema.VERSION:
             break
-        if before != version(url):  # it was killed after a commit: what is left begins anew
-            break
+        if before != after:  # it was killed after a commit: what is left begins anew
+            ordinal = 0
     sys.stdout.write(json.dumps({"deaths": deaths, "version": version(url)}) + "\n")
 
 
