@@ -17,7 +17,8 @@ async def desk() -> AsyncIterator[Desk]:
     inbox: list[Received] = []
 
     async def receive(request: web.BaseRequest) -> web.Response:
-        inbox.append(Received(request.path, await request.read(), request.content_type))
+        headers, body = dict(request.headers), await request.read()
+        inbox.append(Received(request.path, body, request.content_type, headers))
         if not found.acknowledge:
             return web.json_response({"status": False, "return_code": "1000"})
         if b"RoutePushService" in inbox[-1].body:

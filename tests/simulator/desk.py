@@ -46,6 +46,7 @@ class Received:
     path: str
     body: bytes
     content_type: str
+    headers: Json = field(default_factory=dict)
 
     @property
     def data(self) -> Json:
