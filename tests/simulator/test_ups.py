@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from hypothesis import given
+from hypothesis import strategies as st
 
+from simulator.bodies import OptionsBody
+from simulator.depot import Account, Depot
+from simulator.dialect import Answer, Inbound
+from simulator.dialects import ups
+from simulator.outcomes import Scenario
 from tests.simulator.desk import DAY_MS, HOUR_MS, RECEIVER, SENDER, Desk, Json
 
 INTERCEPT_API = "api/deliveryintercept/v2"
@@ -294,3 +301,57 @@ async def test_too_many_requests_are_told_by_their_status(client: Client) -> Non
     assert answers[0][0] == 200
     status, body = answers[1]  # a second has not gone by
     assert (status, body["response"]["errors"][0]["code"]) == (429, "10429")
+
+
+ODD = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=8)
+    | st.sampled_from(["RS", NUMBER]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=6,
+)
+ASKED = st.dictionaries(
+    st.sampled_from([*BODY, "locale", "trackingNumberList", "deliveryDate"]), ODD, max_size=4
+)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{INTERCEPT_API}/return/{NUMBER}",
+        f"{INTERCEPT_API}/cancel/{NUMBER}",
+        "api/track/v2/subscription/standard/package",
+    ],
+)
+@given(change=ASKED)
+def test_an_odd_message_is_answered(path: str, change: Json) -> None:
+    depot = Depot(1, Scenario())
+    account = Account("ups", "U1", CREDENTIALS, None, OptionsBody())
+    depot.put_account(account)
+    headers = {
+        "authorization": f"Bearer {ups.token(account, 1)}",
+        "content-type": "application/json",
+    }
+    headers |= {"transid": "t-1", "transactionsrc": "x", "platformtype": "XOLT", "inquirytype": "U"}
+    found = ups.read(Inbound(path, headers, json.dumps(BODY | change).encode()), depot)
+    answer = found if isinstance(found, Answer) else ups.perform(found, depot, 0)
+    assert answer.status in (200, 400)
+    assert answer.code not in ("000", "subscribed")  # the depot is empty
+
+
+@given(
+    body=st.binary(max_size=99),
+    shown=st.text(st.characters(codec="latin-1"), max_size=60),
+    path=st.sampled_from(["security/v1/oauth/token", f"api/track/v1/details/{NUMBER}", "x"]),
+)
+def test_noise_is_refused(body: bytes, shown: str, path: str) -> None:
+    depot = Depot(1, Scenario())
+    depot.put_account(Account("ups", "U1", CREDENTIALS, None, OptionsBody()))
+    for authorization in (shown, f"Bearer {shown}", f"Basic {shown}"):
+        for method in ("GET", "POST"):
+            inbound = Inbound(path, {"authorization": authorization}, body, method)
+            answer = ups.read(inbound, depot)
+            assert isinstance(answer, Answer)
+            assert answer.status in (400, 401, 404, 405)
