@@ -31,7 +31,7 @@ Verify = Callable[[Push, Credentials], Tier | None]
 CHINA = timezone(timedelta(hours=8))
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LOCAL_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
-COMPACT_TIME = re.compile(r"[0-9]{14}[+-][0-9]{2}:[0-9]{2}")
+COMPACT_TIME = re.compile(r"[0-9]{8} [0-9]{6} [+-][0-9]{2}:[0-9]{2}")
 BEARER, SECONDS = re.compile(r"[!-~]{1,8192}"), re.compile(r"[1-9][0-9]{0,8}")
 AMOUNT = re.compile(r"[0-9]{1,15}(\.[0-9]{1,6})?")
 AMOUNT_DIGITS_MAX = 21  # as many as AMOUNT lets through
@@ -165,11 +165,11 @@ def compact_ms(date: Any, time: Any, offset: Any = "+00:00") -> int | None:
     """`yyyyMMdd` and `HHmmss`, which may lack its leading zeros, so far from UTC, as epoch
     milliseconds; None where there is no such time.
     """
-    written = f"{date}{str(time).zfill(6)}{offset}"
+    written = f"{date} {str(time).zfill(6)} {offset}"
     if not time or not COMPACT_TIME.fullmatch(written):
         return None
     try:
-        moment = datetime.strptime(written, "%Y%m%d%H%M%S%z")
+        moment = datetime.strptime(written, "%Y%m%d %H%M%S %z")
     except ValueError:
         return None
     return (moment - EPOCH) // timedelta(milliseconds=1)

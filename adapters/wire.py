@@ -121,7 +121,7 @@ def telephone(written: str, calling_code: str) -> str:
     """An international number, of at most 13 digits; one without a plus is a national one."""
     digits = re.sub(r"[ ().-]", "", written)
     number = digits if digits.startswith("+") else f"+{calling_code}{digits}"
-    if not re.fullmatch(r"\+[0-9]{1,13}", number):
+    if not re.fullmatch(r"\+?[0-9]{3,13}", digits) or not re.fullmatch(r"\+[0-9]{3,13}", number):
         raise ValueError("no telephone number")
     return number
 

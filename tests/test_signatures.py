@@ -1,5 +1,6 @@
 """Signatures against published and recomputed vectors, and encoders against hostile text."""
 
+import re
 from dataclasses import replace
 from decimal import Decimal
 
@@ -16,6 +17,7 @@ from adapters.sf import ADAPTER as SF
 from adapters.sto import ADAPTER as STO
 from adapters.yto import ADAPTER as YTO
 from adapters.yunda import ADAPTER as YUNDA
+from adapters.ups import ADAPTER as UPS
 from adapters.zto import ADAPTER as ZTO
 from gateway.domain.carrier import Call, Contact, Order, Push, Stamp, Tier
 
@@ -523,3 +525,71 @@ def test_an_sto_push_is_at_most_a_hint(more: dict[str, str], tier: Tier | None) 
     body = {"content": '{"waybillNo":"777000000000001"}', **more}
     assert push.verify(Push({}, wire.form_body(body)), STO_ACCOUNT) is tier
     assert push.verify(Push({}, wire.json_text(body).encode()), STO_ACCOUNT) is tier
+UPS_ACCOUNT = {"client_id": "Aladdin", "client_secret": "open sesame"}
+
+
+def test_ups_asks_for_a_token_with_basic_authentication() -> None:
+    assert UPS.token is not None
+    call = UPS.sign(UPS.token.encode(UPS_ACCOUNT), UPS_ACCOUNT, STAMP)
+    # the vector of RFC 7617, section 2
+    assert call.headers["authorization"] == "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="
+    assert call.body == b"grant_type=client_credentials"
+
+
+@given(nonce=st.text(st.characters(codec="utf-8")))
+def test_ups_names_a_call_in_its_own_alphabet(nonce: str) -> None:
+    call = Call("GET", "/api/track/v1/details/1Z4096YY0316914058", b"")
+    sent = UPS.sign(call, {"access_token": "t"}, Stamp(0, nonce))
+    assert re.fullmatch(r"[a-zA-Z0-9.-]{3,14}", sent.headers["transId"])
+    assert sent.headers["authorization"] == "Bearer t"
+
+
+def test_ups_shows_no_secret_but_for_a_token() -> None:
+    with pytest.raises(KeyError):
+        UPS.sign(Call("GET", "/api/track/v1/details/1Z", b""), UPS_ACCOUNT, STAMP)
+
+
+@pytest.mark.parametrize(
+    ("date", "time", "offset", "at_ms"),
+    [
+        ("20231114", "221320", "+00:00", 1_700_000_000_000),
+        ("20231114", "171320", "-05:00", 1_700_000_000_000),
+        ("20210210", "74700", "+00:00", 1_612_943_220_000),
+        ("19700101", "1", "+00:00", 1_000),
+        ("20230230", "221320", "+00:00", None),
+        ("20231114", "245900", "+00:00", None),
+        ("20231114", "", "+00:00", None),
+        ("20231114", None, "+00:00", None),
+        (None, "221320", "+00:00", None),
+        ("20231114", "221320", None, None),
+        ("20231114", "22:13:20", "+00:00", None),
+        ("2023111", "4221320", "+00:00", None),
+        ("00000101", "000000", "+00:00", None),
+    ],
+)
+def test_a_compact_time_is_exact_or_none(
+    date: object, time: object, offset: object, at_ms: int | None
+) -> None:
+    assert strict.compact_ms(date, time, offset) == at_ms
+
+
+@pytest.mark.parametrize(
+    ("written", "code", "number"),
+    [
+        ("(410) 555-0123", "1", "+14105550123"),
+        ("+44 20 7946 0000", "1", "+442079460000"),
+        ("138 0000 0001", "86", "+8613800000001"),
+    ],
+)
+def test_a_telephone_number_is_written_internationally(
+    written: str, code: str, number: str
+) -> None:
+    assert wire.telephone(written, code) == number
+
+
+@pytest.mark.parametrize(
+    "written", ["", "12", "0123456789012", "call me", "１２３", "+1+2", "+", "+1;ext=2"]
+)
+def test_what_is_no_telephone_number_is_refused(written: str) -> None:
+    with pytest.raises(ValueError, match=r"^no telephone number$"):
+        wire.telephone(written, "1")

@@ -94,7 +94,7 @@ def document(file: Path) -> dict[str, Any]:
     return found
 
 
-@dataclass(frozen=True)
+@dataclass
 class Sent:
     """A request as the validator wants to see it."""
 
@@ -106,7 +106,7 @@ class Sent:
     parameters: RequestParameters
 
 
-@dataclass(frozen=True)
+@dataclass
 class Pushed:
     """A push as the validator wants to see it."""
 

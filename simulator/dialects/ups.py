@@ -178,7 +178,8 @@ def _complete(message: Any, *, returns: bool) -> bool:
         return False
     if not returns:
         return True
-    return message.get("requestType") == "RS" and message.get("reasonForReturn") in tables.REASONS
+    kind, reason = message.get("requestType"), message.get("reasonForReturn")
+    return kind == "RS" and isinstance(reason, str) and reason in tables.REASONS
 
 
 def _check_track(inbound: Inbound, number: str, message: Any) -> Answer | None:
