@@ -15,9 +15,9 @@ from adapters.kuaidi100 import ADAPTER as KUAIDI100
 from adapters.ldop import ADAPTER as LDOP
 from adapters.sf import ADAPTER as SF
 from adapters.sto import ADAPTER as STO
+from adapters.ups import ADAPTER as UPS
 from adapters.yto import ADAPTER as YTO
 from adapters.yunda import ADAPTER as YUNDA
-from adapters.ups import ADAPTER as UPS
 from adapters.zto import ADAPTER as ZTO
 from gateway.domain.carrier import Call, Contact, Order, Push, Stamp, Tier
 
@@ -525,6 +525,8 @@ def test_an_sto_push_is_at_most_a_hint(more: dict[str, str], tier: Tier | None) 
     body = {"content": '{"waybillNo":"777000000000001"}', **more}
     assert push.verify(Push({}, wire.form_body(body)), STO_ACCOUNT) is tier
     assert push.verify(Push({}, wire.json_text(body).encode()), STO_ACCOUNT) is tier
+
+
 UPS_ACCOUNT = {"client_id": "Aladdin", "client_secret": "open sesame"}
 
 

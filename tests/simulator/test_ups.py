@@ -276,9 +276,9 @@ async def test_a_push_shows_the_credential_and_signs_nothing(client: Client) -> 
     await client.desk.advance(3 * HOUR_MS)
     forged, genuine = client.desk.inbox
     assert forged.body == genuine.body
-    assert genuine.headers["Authorization"] == "Bearer uw"
-    assert forged.headers["Authorization"] != "Bearer uw"
-    assert genuine.headers["User-Agent"] == "UPSPubSubTrackingService"
+    assert genuine.headers["authorization"] == "Bearer uw"
+    assert forged.headers["authorization"] != "Bearer uw"
+    assert genuine.headers["user-agent"] == "UPSPubSubTrackingService"
     told = json.loads(genuine.body)
     assert (told["activityStatus"]["type"], told["receivedBy"]) == ("D", RECEIVER["name"])
     assert told["gmtOffset"] == "-05.00"
