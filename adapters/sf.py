@@ -14,8 +14,7 @@ from gateway.domain.carrier import Answer, Call, Milestone, Order, Reason, Reply
 
 ASSUMED, SEEN = port.Grade.ASSUMED, port.Grade.SEEN
 PATH = "/std/service"
-TRACK_MAX = 10  # numbers in one routes request
-ROUTES_MAX = 100  # in one push; ten are documented
+TRACK_MAX, ROUTES_MAX = 10, 100  # numbers in a request; routes in a push, where ten are documented
 SERVICE_CODES = {port.Action.REDIRECT: "1", port.Action.RETURN: "2"}
 MONTHLY = {"3", "4"}  # pay modes that need a monthly card
 XML = b"content="  # how a push of the older generation begins
@@ -30,8 +29,6 @@ PLATFORM = (  # about our call, not about the parcel: not executed; S0003 may ha
     | wire.each("S0003", Answer(Verdict.UNKNOWN, Reason.CARRIER_SYSTEM))
     | wire.each("S0002 S0004 S0005 S0006 S0007", Answer(Verdict.REFUSED, Reason.BAD_REQUEST))
 )
-REFUSED = Answer(Verdict.REFUSED, Reason.UNLISTED, assumed=True)
-UNCLEAR = Answer(Verdict.UNKNOWN, Reason.UNLISTED)
 UNKNOWN_WAYBILL = Answer(Verdict.REFUSED, Reason.UNKNOWN_WAYBILL, assumed=True)
 INTERCEPT = {
     "S0000": Answer(Verdict.ACCEPTED, path=port.Path.INTERCEPTED),
@@ -127,17 +124,19 @@ def subscribe(trace: port.Trace) -> Call:
     return service("EXP_RECE_REGISTER_ROUTE", fields | {"language": "zh-CN", "country": "CN"})
 
 
-def opened(reply: Reply, table: dict[str, Answer], no: Answer = REFUSED) -> tuple[Answer, Any]:
+def opened(reply: Reply, table: dict[str, Answer], no: Answer = wire.REFUSED) -> tuple[Answer, Any]:
     """The envelope's word and payload; `no` is for a no whose code is unlisted, never A1xxx."""
     outer = reply.json()
     platform, result = strict.token(outer["apiResultCode"]), outer.get("apiResultData")
     if platform != "A1000":
         return replace(PLATFORM[platform], code=platform), None
     inner = port.read_json(result) if isinstance(result, str) else result
-    code, success = strict.token(inner["errorCode"]), strict.flag(inner["success"])
+    code = strict.token(inner["errorCode"] if "errorCode" in inner else inner["code"])
+    success = strict.flag(inner["success"])
     if success is not (code == "S0000") or (success and reply.status != 200):
         raise ValueError("yes and no at once")
-    payload = inner.get("msgData") if success else None
+    held = [inner[key] for key in ("msgData", "obj", "data") if inner.get(key) is not None]
+    payload = held[0] if success and held else None
     waybill = strict.optional_token((payload or {}).get("waybillNo"))
     return replace((PLATFORM | table).get(code, no), code=code, waybill=waybill), payload
 
@@ -164,7 +163,7 @@ def order_cancelled(reply: Reply) -> Answer:
 
 
 def tracked(reply: Reply) -> Answer:
-    answer, payload = opened(reply, TRACK, UNCLEAR)
+    answer, payload = opened(reply, TRACK, wire.UNCLEAR)
     if answer.verdict is not Verdict.RECEIVED:
         return answer
     parcels = [(strict.token(each["mailNo"]), each["routes"]) for each in payload["routeResps"]]
@@ -225,6 +224,7 @@ ADAPTER = port.Adapter(
     hosts=("sfapi.sf-express.com", "bspgw.sf-express.com"),
     credentials=("partner_id", "checkword"),
     settings=("monthly_card", "pay_mode", "role"),
+    probe="SF0000000000000",
     sign=sign,
     codes=wire.labelled({"platform": PLATFORM, "intercept": INTERCEPT, "cancel": CANCEL})
     | wire.labelled({"cancel_order": CANCEL_ORDER, "track": TRACK, "subscribe": SUBSCRIBE}),

@@ -4,21 +4,35 @@ import base64
 import binascii
 import hmac
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
-from xml.etree.ElementTree import ParseError
+from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml.ElementTree import fromstring
 
-from gateway.domain.carrier import BROKEN, Credentials, Delivery, Push, Tier, read_json
+from gateway.domain.carrier import (
+    BROKEN,
+    Cause,
+    Credentials,
+    Delivery,
+    Milestone,
+    Push,
+    Reply,
+    Tier,
+    Token,
+    read_json,
+)
 
+T = TypeVar("T")
 Verify = Callable[[Push, Credentials], Tier | None]
 CHINA = timezone(timedelta(hours=8))
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LOCAL_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
+COMPACT_TIME = re.compile(r"[0-9]{8} [0-9]{6} [+-][0-9]{2}:[0-9]{2}")
+BEARER, SECONDS = re.compile(r"[!-~]{1,8192}"), re.compile(r"[1-9][0-9]{0,8}")
 AMOUNT = re.compile(r"[0-9]{1,15}(\.[0-9]{1,6})?")
 AMOUNT_DIGITS_MAX = 21  # as many as AMOUNT lets through
 MINOR_MAX = 2**63 - 1  # one signed 64-bit column in either database
@@ -26,6 +40,11 @@ TOKEN_LENGTH_MAX = 64
 PROSE_LENGTH_MAX = 1000
 FORM_FIELDS_MAX = 50
 XML_ELEMENTS_MAX = 200  # the longest push has ten routes
+# Words that carriers use; that they use just these is assumed.
+PROBLEMS = {"拒收": Milestone.ADDRESSEE_REFUSED, "遗失": Milestone.LOST, "找回": Milestone.FOUND}
+PROBLEMS |= {"破损": Milestone.DAMAGED}
+CAUSES = {"拦截": Cause.INTERCEPTION, "拒收": Cause.ADDRESSEE_REFUSED}
+CAUSES |= {"地址不详": Cause.BAD_ADDRESS}
 
 
 def parse_form(body: bytes) -> dict[str, str]:
@@ -65,6 +84,12 @@ def several(items: Any, most: int, least: int = 0) -> list[Any]:
     return items
 
 
+def yes(reply: Reply, *signs: bool) -> None:
+    """Refuse a yes that the status of the reply, or another sign in it, contradicts."""
+    if reply.status != 200 or not all(signs):
+        raise ValueError("yes and no at once")
+
+
 def flag(value: Any) -> bool:
     """A yes or a no; some replies of one carrier write it as a text."""
     if value is True or value == "true":
@@ -84,6 +109,18 @@ def token(value: Any) -> str:
     return text
 
 
+def fitting(pattern: re.Pattern[str], value: Any) -> str:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise ValueError("not of this form")
+    return value
+
+
+def lent(fields: Any) -> Token:
+    """What an OAuth 2 server lends; a token that does not end, or not within years, is none."""
+    text, seconds = fitting(BEARER, fields["access_token"]), str(fields["expires_in"])
+    return Token(text, int(fitting(SECONDS, seconds)) * 1000)
+
+
 def optional_token(value: Any) -> str:
     return "" if value is None or value == "" else token(value)
 
@@ -97,12 +134,42 @@ def prose(value: Any) -> str:
     return "".join(c if c.isprintable() else " " for c in value[:PROSE_LENGTH_MAX]).strip()
 
 
+def problem(text: str) -> Milestone:
+    """Why a parcel was not handed over, where the carrier has no code for it but prose."""
+    return _only(PROBLEMS, text) or Milestone.NOT_DELIVERED
+
+
+def cause(text: str) -> Cause:
+    """Why a parcel was turned round, where the carrier has no code for it but prose."""
+    return _only(CAUSES, text) or Cause.UNSTATED
+
+
+def _only(words: Mapping[str, T], text: str) -> T | None:
+    """What one of the words names; None where none is there, or words for two things."""
+    found = {meaning for word, meaning in words.items() if word in text}
+    return found.pop() if len(found) == 1 else None
+
+
 def local_ms(value: Any) -> int | None:
     """`yyyy-MM-dd HH:mm:ss` in China as epoch milliseconds; None where there is no such time."""
     if not isinstance(value, str) or not LOCAL_TIME.fullmatch(value):
         return None
     try:
         moment = datetime.strptime(value, "%Y-%m-%d %H:%M:%S").replace(tzinfo=CHINA)
+    except ValueError:
+        return None
+    return (moment - EPOCH) // timedelta(milliseconds=1)
+
+
+def compact_ms(date: Any, time: Any, offset: Any = "+00:00") -> int | None:
+    """`yyyyMMdd` and `HHmmss`, which may lack its leading zeros, so far from UTC, as epoch
+    milliseconds; None where there is no such time.
+    """
+    written = f"{date} {str(time).zfill(6)} {offset}"
+    if not time or not COMPACT_TIME.fullmatch(written):
+        return None
+    try:
+        moment = datetime.strptime(written, "%Y%m%d %H%M%S %z")
     except ValueError:
         return None
     return (moment - EPOCH) // timedelta(milliseconds=1)
@@ -149,15 +216,34 @@ def equal(given: bytes, expected: bytes) -> bool:
 
 def xml_rows(text: str, root: str, row: str) -> list[dict[str, str]]:
     """The attributes of every `row` under `root`; no DTD, no entities, a bounded number."""
+    return [dict(element.attrib) for element in _document(text, root).iter(row)]
+
+
+def xml_fields(text: str, root: str) -> dict[str, Any]:
+    """What the elements under `root` hold: each there once, a text or what lies beneath it."""
+    tree = _document(text, root)
+    distinct(element.tag for element in tree)
+    return {element.tag: _held(element) for element in tree}
+
+
+def _held(element: Element) -> Any:
+    if not len(element):
+        return element.text or ""
+    held = [(child.tag, _held(child)) for child in element]
+    named = dict(held)
+    return named if len(named) == len(held) else [value for _, value in held]
+
+
+def _document(text: str, root: str) -> Element:
     if text.count("<") > 2 * XML_ELEMENTS_MAX:
         raise ValueError("too many elements")
     try:
-        tree = fromstring(text, forbid_dtd=True)
+        tree: Element = fromstring(text, forbid_dtd=True)
     except ParseError:
         raise ValueError("not well-formed XML") from None
     if tree.tag != root:
         raise ValueError("another document")
-    return [dict(element.attrib) for element in tree.iter(row)]
+    return tree
 
 
 def strictly(decode: Callable[[Push], Delivery]) -> Callable[[Push], Delivery]:

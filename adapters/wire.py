@@ -4,12 +4,26 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import quote_plus
 from xml.sax.saxutils import escape
 
-from gateway.domain.carrier import Answer, Call, Reply, Status, Trace, read_json
+from adapters.strict import CHINA
+from gateway.domain.carrier import (
+    Answer,
+    Call,
+    Push,
+    Reason,
+    Reply,
+    Status,
+    Trace,
+    Verdict,
+    read_json,
+)
 
 T = TypeVar("T")
 Codes = dict[str, Answer]
@@ -18,6 +32,8 @@ Found = Callable[[Answer, Any], Answer]  # what a yes says, made complete from i
 ON_THE_WAY = frozenset(
     {Status.PICKED_UP, Status.IN_TRANSIT, Status.AT_DESTINATION, Status.OUT_FOR_DELIVERY}
 )
+REFUSED = Answer(Verdict.REFUSED, Reason.UNLISTED, assumed=True)  # a clear no, why is not listed
+UNCLEAR = Answer(Verdict.UNKNOWN, Reason.UNLISTED)  # the same to a query: nothing of its object
 IN_FLIGHT_BOUND_MS = 20 * 60 * 1000  # where no carrier says how long a request may be under way
 JSON = {"content-type": "application/json; charset=UTF-8"}
 FORM = {"content-type": "application/x-www-form-urlencoded; charset=UTF-8"}
@@ -36,8 +52,22 @@ def json_reply(fields: Mapping[str, Any]) -> Reply:
     return Reply(200, json_text(fields).encode(), JSON)
 
 
+def taken(push: Push) -> Reply:
+    """For a carrier that looks at the status alone."""
+    return Reply(200, b"")
+
+
+def not_taken(push: Push, why: str) -> Reply:
+    return Reply(400, json_text({"message": why}).encode(), JSON)
+
+
 def xml_reply(text: str) -> Reply:
     return Reply(200, text.encode(), {"content-type": "text/xml; charset=UTF-8"})
+
+
+def xml_fields(root: str, fields: Mapping[str, str]) -> str:
+    held = "".join(f"<{name}>{escape(text)}</{name}>" for name, text in fields.items())
+    return f"<{root}>{held}</{root}>"
 
 
 def xml_text(text: str) -> str:
@@ -61,6 +91,39 @@ def as_form(call: Call) -> tuple[Call, bytes]:
     }
     pairs = (f"{name}={value}" for name, value in fields.items())
     return form_call(call.path, fields), "&".join(pairs).encode()
+
+
+def completed(call: Call, known: Mapping[str, str]) -> Call:
+    """What a question leaves null in a JSON body because only who signs it knows it."""
+    fields = read_json(call.body)
+    fields |= {name: text for name, text in known.items() if fields[name] is None}
+    return replace(call, body=json_text(fields).encode())
+
+
+def needed(settings: Mapping[str, str], name: str) -> str:
+    if not (text := settings.get(name, "")):
+        raise ValueError(f"this carrier needs the setting {name}")
+    return text
+
+
+def basic(user: str, password: str) -> str:
+    """The `Authorization` of RFC 7617."""
+    return f"Basic {base64_text(f'{user}:{password}'.encode())}"
+
+
+def borrow(path: str) -> Call:
+    """A request for a token by client credentials: RFC 6749, section 4.4."""
+    kind = {"content-type": "application/x-www-form-urlencoded"}
+    return Call("POST", path, b"grant_type=client_credentials", kind)
+
+
+def telephone(written: str, calling_code: str) -> str:
+    """An international number, of at most 13 digits; one without a plus is a national one."""
+    digits = re.sub(r"[ ().-]", "", written)
+    number = digits if digits.startswith("+") else f"+{calling_code}{digits}"
+    if not re.fullmatch(r"\+?[0-9]{3,13}", digits) or not re.fullmatch(r"\+[0-9]{3,13}", number):
+        raise ValueError("no telephone number")
+    return number
 
 
 def java_url_encode(text: str) -> str:
@@ -92,6 +155,11 @@ DIGESTS: Mapping[str, Callable[[bytes, bytes], bytes]] = {  # of a key and a mes
 ENCODINGS: Mapping[str, Callable[[bytes], str]] = {"base64": base64_text, "hex": bytes.hex}
 
 
+def local_time(unix_ms: int) -> str:
+    """`yyyy-MM-dd HH:mm:ss` in China, the rest of the second cut off."""
+    return f"{datetime.fromtimestamp(unix_ms // 1000, CHINA):%Y-%m-%d %H:%M:%S}"
+
+
 def yuan(amount_minor: int) -> str:
     if type(amount_minor) is not int or amount_minor < 0:
         raise ValueError("not an amount")
@@ -114,6 +182,11 @@ def told(answer: Answer, payload: Any) -> Answer:
 
 def each(codes: str, value: T) -> dict[str, T]:
     return dict.fromkeys(codes.split(), value)
+
+
+def refusals(reasons: Mapping[str, Reason]) -> Codes:
+    """Codes of a clear no that no carrier has published."""
+    return {code: Answer(Verdict.REFUSED, reason, assumed=True) for code, reason in reasons.items()}
 
 
 def labelled(tables: Mapping[str, Mapping[str, Answer]]) -> dict[str, Answer]:

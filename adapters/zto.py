@@ -8,13 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 from adapters import strict, wire
+from adapters.wire import REFUSED, UNCLEAR
 from gateway.domain import carrier as port
 from gateway.domain.carrier import Answer, Call, Cause, Milestone, Reason, Reply, Scan, Verdict
 
 ASSUMED, DOCUMENTED, SEEN = port.Grade.ASSUMED, port.Grade.DOCUMENTED, port.Grade.SEEN
 DESTINATIONS = {port.Action.RETURN: "2", port.Action.REDIRECT: "3"}
 CUSTOMER = {"customer_id": "customerId", "customer_name": "customerName"}
-DIGEST = ("digest", "digest_encoding", "digest_timestamp")
 OK, SCANS_MAX = "SYS000", 500
 ACCEPTED = wire.json_reply({"status": True, "message": "", "result": "", "statusCode": OK})
 
@@ -23,8 +23,6 @@ PLATFORM = (  # about our call, not about the parcel: not executed
     | wire.each("S211", Answer(Verdict.BUSY, Reason.RATE_LIMITED, assumed=True))
     | wire.each("S500", Answer(Verdict.BUSY, Reason.CARRIER_SYSTEM, assumed=True))
 )
-REFUSED = Answer(Verdict.REFUSED, Reason.UNLISTED, assumed=True)
-UNCLEAR = Answer(Verdict.UNKNOWN, Reason.UNLISTED)  # a query refused says nothing of its object
 RECEIVED = Answer(Verdict.RECEIVED)
 INTERCEPTED = Answer(Verdict.ACCEPTED, path=port.Path.INTERCEPTED)
 ABSENT = Answer(Verdict.ABSENT, assumed=True)
@@ -48,7 +46,7 @@ CANCEL = {
     "INT102": Answer(Verdict.TOO_LATE, assumed=True),
     "INT103": Answer(Verdict.CANCELLED, Reason.ALREADY_CANCELLED, assumed=True),
 }
-QUERY = {"INT101": ABSENT}
+QUERY, DECIDED = {"INT101": ABSENT}, {"INC003": ABSENT}
 STATES = {
     "INTERCEPTING": RECEIVED,
     **wire.each("INTERCEPT_SUCCESS PACKAGE_DELIVERYING", INTERCEPTED),  # 拦截成功, 退改中
@@ -56,7 +54,6 @@ STATES = {
     "INTERCEPT_CANCEL": Answer(Verdict.CANCELLED),
     "INTERCEPT_DISCONTINUE": Answer(Verdict.RECEIVED, assumed=True),  # over; how is not said
 }
-DECIDED = {"INC003": ABSENT}
 DECISIONS = {
     "PROCESSING": Answer(Verdict.RECEIVED, assumed=True),
     **wire.each("APPROVED PARTIAL", Answer(Verdict.ACCEPTED, assumed=True)),
@@ -220,7 +217,9 @@ ADAPTER = port.Adapter(
     docs="https://open.zto.com",
     hosts=("japi.zto.com", "api.zto.com"),
     credentials=("app_key", "app_secret"),
-    settings=(*DIGEST, "body_format", *CUSTOMER),
+    optional_credentials=("secret_key",),  # of HmacSHA256
+    settings=("digest", "digest_encoding", "digest_timestamp", "body_format", *CUSTOMER),
+    probe="000000000000",
     sign=sign,
     codes=wire.labelled({"platform": PLATFORM, "intercept": INTERCEPT, "cancel": CANCEL})
     | wire.labelled({"query": QUERY | STATES, "track": TRACK, "subscribe": TRACK, "claim": TRACK})
@@ -239,7 +238,7 @@ ADAPTER = port.Adapter(
     query=port.Operation(query, reading(QUERY, queried, UNCLEAR), repeatable=True),
     cancel=port.Operation(cancel, reading(CANCEL), repeatable=True),
     subscribe=port.Operation(subscribe, reading(TRACK), repeatable=True, grade=SEEN),
-    claim=port.Operation(claim, reading(TRACK, claimed), repeatable=True, grade=ASSUMED),
+    claim=port.Operation(claim, reading(TRACK, claimed), repeatable=True),
     claim_query=port.Operation(
         claim_query, reading(DECIDED, decided, UNCLEAR), repeatable=True, grade=ASSUMED
     ),

@@ -357,7 +357,8 @@ def _account_problems(
             given = account.credentials.get(wanted)
             if given is None or not given.get_secret_value():
                 yield f"{here}.credentials.{wanted}: this carrier needs it"
-        for extra in sorted(set(account.credentials) - set(adapter.credentials)):
+        known = {*adapter.credentials, *adapter.optional_credentials}
+        for extra in sorted(set(account.credentials) - known):
             yield f"{here}.credentials.{_named(extra)}: this carrier has no such credential"
         for extra in sorted(set(account.settings) - set(adapter.settings) - set(adapter.sites)):
             yield f"{here}.settings.{_named(extra)}: this carrier has no such setting"

@@ -154,7 +154,8 @@ def _record(depot: Depot, body: ParcelBody, now_ms: int) -> Record:
         if body.status not in ORDER:
             raise ValueError(f"a new parcel cannot be {body.status}")
         shipped_ms = now_ms - journey.middle_of(body.status)
-    numbering = body.return_number or dialect.return_number
+    carrying = _carrying(dialect, network)
+    numbering = body.return_number or carrying.return_number
     number = draw(depot.seed, body.carrier, body.waybill, "return")
     parcel = Parcel(
         body.carrier,
@@ -166,7 +167,7 @@ def _record(depot: Depot, body: ParcelBody, now_ms: int) -> Record:
         body.receiver.contact(),
         body.value_minor,
         numbering,
-        body.waybill if numbering is ReturnNumber.SAME else dialect.number(number),
+        body.waybill if numbering is ReturnNumber.SAME else carrying.number(number),
         journey,
         network=network,
     )
@@ -183,6 +184,13 @@ def _network(dialect: Dialect, named: str | None) -> str:
     if named is None or named not in known:
         raise ValueError(f"network: one of {', '.join(sorted(known))}")
     return named
+
+
+def _carrying(dialect: Dialect, network: str) -> Dialect:
+    """Whose numbers it travels under: of an aggregator's parcel, those of who carries it."""
+    if not dialect.networks:
+        return dialect
+    return next((each for each in DIALECTS.values() if each.network == network), dialect)
 
 
 async def put_scripts(request: web.Request) -> web.Response:

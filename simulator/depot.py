@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum, auto
 
 from simulator import decisions, world
 from simulator.bodies import OptionsBody
@@ -46,11 +47,19 @@ class Account:
         return own or f"{owner.carrier}/{owner.name}" in self.options.acts_for
 
 
+class Loss(StrEnum):
+    """What a claim says has happened; each dialect has names of its own for it."""
+
+    LOST = auto()
+    DAMAGED = auto()
+    SHORTAGE = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     business_no: str
     trace: str
-    kind: str
+    kind: Loss
     asked_minor: int
     opened_ms: int
     decided_ms: int
@@ -82,6 +91,7 @@ class Push:
     due_ms: int
     ids: tuple[str, ...]
     url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     forged: bool = False
     attempts: int = 0
     copies: int = 1
@@ -100,6 +110,7 @@ class Record:
     account: Account
     script: Script | None
     watched_from_ms: int | None  # pushes begin after this time; None: nobody subscribed
+    watched_until_ms: int | None = None  # and end before this one; None: they do not end
     journal: list[Interception] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
@@ -319,7 +330,7 @@ class Depot:
         return None
 
     def file_claim(
-        self, record: Record, trace: str, kind: str, asked_minor: int, now_ms: int
+        self, record: Record, trace: str, kind: Loss, asked_minor: int, now_ms: int
     ) -> Claim | None:
         """The claim under this trace, new or as it was; None when the parcel has too many."""
         for claim in record.claims:
@@ -338,10 +349,15 @@ class Depot:
         self.claimed(record, claim)
         return claim
 
-    def subscribe(self, record: Record, now_ms: int) -> None:
-        if record.watched_from_ms is None and record.account.options.push != "none":
+    def subscribe(self, record: Record, now_ms: int, until_ms: int | None = None) -> None:
+        """Announce what happens from now; one that ends can be prolonged, or begun again."""
+        since_ms, ends_ms = record.watched_from_ms, record.watched_until_ms
+        if record.account.options.push == "none" or (since_ms is not None and ends_ms is None):
+            return
+        if since_ms is None or (ends_ms is not None and ends_ms <= now_ms):
             record.watched_from_ms = now_ms
-            self.touch(record)
+        record.watched_until_ms = until_ms
+        self.touch(record)
 
     def touch(self, record: Record) -> None:
         record.generation += 1

@@ -68,6 +68,7 @@ class Outgoing:
     kind: str
     body: bytes
     content_type: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # besides its type
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

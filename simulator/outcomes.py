@@ -168,6 +168,7 @@ CHOICES: Mapping[str, frozenset[str]] = {
     "when": frozenset({"reply", "later"}),
     "claim": frozenset({"grant", "partial", "reject"}),
     "return_sign": frozenset({"signed", "return_signed"}),
+    "eligibility": frozenset({"unknown", "no"}),  # what a carrier says when asked beforehand
 }
 FAULT_NUMBERS = frozenset({"ms", "copies"})
 FAULT_FLAGS = frozenset({"executed", "system"})

@@ -15,7 +15,7 @@ from simulator.clock import VirtualClock
 from simulator.depot import Account, Claim, Depot, Push, Record
 from simulator.dialect import Announcement, Dialect, Outgoing
 from simulator.outcomes import Fault, FaultName, Operation, draw
-from simulator.world import HOUR_MS, TERMINAL, Mark
+from simulator.world import HOUR_MS, NOTICES, TERMINAL, Mark
 
 ATTEMPT_SECONDS = 5.0  # machine time for one attempt
 LANES = 16  # one after the other within a lane; a parcel stays in its lane
@@ -45,7 +45,7 @@ class Http:
 
     async def post(self, push: Push) -> tuple[int, bytes] | None:
         assert self._session is not None
-        headers = {"Content-Type": push.content_type}
+        headers = {**push.headers, "Content-Type": push.content_type}
         try:
             async with self._session.post(
                 push.url, data=push.body, headers=headers, allow_redirects=False
@@ -101,11 +101,12 @@ class Pusher:
 
     def _unannounced(self, record: Record) -> list[Mark]:
         kinds = self._dialects[record.account.carrier].announces
-        from_ms = record.watched_from_ms or 0
+        from_ms, until_ms = record.watched_from_ms or 0, record.watched_until_ms
         return [
             mark
             for mark in record.course()
             if mark.at_ms >= from_ms
+            and (until_ms is None or mark.at_ms < until_ms)
             and mark.event in kinds
             and (mark.at_ms, mark.event, mark.reference) not in record.announced
         ]
@@ -270,7 +271,8 @@ class Pusher:
         record, mark = announcement.record, announcement.mark
         if mark is None or mark.event not in TERMINAL:
             return []
-        earlier = [m for m in record.course() if m.at_ms < mark.at_ms and not m.reference]
+        kinds = self._dialect(announcement).announces - NOTICES
+        earlier = [m for m in record.course() if m.at_ms < mark.at_ms and m.event in kinds]
         name = self._name(record, "stray", announcement.id)
         return self._batch([Announcement(name, record, earlier[-1])], now_ms)
 
@@ -330,8 +332,12 @@ def _message(account: Account, outgoing: Outgoing, ids: tuple[str, ...], now_ms:
         now_ms,
         ids,
         account.push_url or "",
+        outgoing.headers,
     )
 
 
 def _copy(push: Push, now_ms: int) -> Push:
-    return Push(push.account, push.kind, push.body, push.content_type, now_ms, push.ids, push.url)
+    url, headers = push.url, push.headers
+    return Push(
+        push.account, push.kind, push.body, push.content_type, now_ms, push.ids, url, headers
+    )

@@ -5,7 +5,7 @@ from enum import StrEnum, auto
 from typing import Any
 
 from simulator import world
-from simulator.depot import Claim, Record
+from simulator.depot import Claim, Loss, Record
 from simulator.outcomes import Params
 from simulator.world import Cause, Event, Interception, Mark
 
@@ -33,9 +33,9 @@ class ClaimState(StrEnum):
 
 
 GROUNDS = {  # what must be true for a claim of this kind to be granted
-    "lose-claim": frozenset({Claimable.LOST, Claimable.RETURN_FAILED}),
-    "damage-claim": frozenset({Claimable.DAMAGED}),
-    "damage-compensation": frozenset({Claimable.DAMAGED}),
+    Loss.LOST: frozenset({Claimable.LOST, Claimable.RETURN_FAILED}),
+    Loss.DAMAGED: frozenset({Claimable.DAMAGED}),
+    Loss.SHORTAGE: frozenset({Claimable.DAMAGED}),
 }
 
 
@@ -135,7 +135,7 @@ def _decide(record: Record, claim: Claim, spent_minor: int) -> tuple[ClaimState,
     )
     if mode == "partial":
         granted_minor //= 2
-    due = facts(record, claim.decided_ms).claimable in GROUNDS.get(claim.kind, frozenset())
+    due = facts(record, claim.decided_ms).claimable in GROUNDS[claim.kind]
     if mode == "reject" or not due or granted_minor <= 0:
         return ClaimState.REJECTED, 0
     if granted_minor < claim.asked_minor:

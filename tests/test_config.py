@@ -1,6 +1,7 @@
 """Settings: each mistake is named by its field, and no secret is ever shown."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,16 @@ def test_a_good_file_makes_the_terms(write: Write) -> None:
     assert terms.accounts == {("sf", "main"): {"monthly_card": "7551234567"}}
     assert terms.payment_agreements == {"shop": frozenset({"auto-pay"})}
     assert settings.store.name == "sqlite:///data/turnback.db"
+
+
+def test_a_carrier_may_be_given_secrets_that_it_does_not_insist_on(write: Write) -> None:
+    given = f'checkword = "{SECRET}"'
+    path = write(BASE.replace(given, f'{given}, partner_key = "{SECRET}"'))
+    strict = ADAPTERS["sf"]
+    lenient = replace(strict, optional_credentials=("partner_key", "partner_secret"))
+    assert load(path).terms({"sf": lenient}).accounts
+    with pytest.raises(ConfigError, match="partner_key: this carrier has no such credential"):
+        load(path).terms({"sf": strict})
 
 
 def test_a_test_may_shorten_the_leases(write: Write) -> None:
@@ -197,6 +208,23 @@ def test_every_mistake_is_told_at_once(write: Write) -> None:
     assert len(found) == 2
 
 
+def test_a_credential_that_only_some_accounts_have_may_be_given(write: Write) -> None:
+    yto = f"""
+[carriers.yto]
+base_url = "http://127.0.0.1:8700/yto"
+[carriers.yto.accounts.main]
+credentials = {{ client_id = "K1", app_secret = "{SECRET}", push_app_secret = "{SECRET}" }}
+[test]"""
+    text = BASE.replace("\n[test]", yto)
+    settings = load(write(text))
+    settings.terms(settings.adapters(ADAPTERS))
+    given = settings.carriers["yto"].accounts["main"].credentials["push_app_secret"]
+    assert given.get_secret_value() == SECRET
+    assert SECRET not in repr(settings)
+    (said,) = problems(write(text.replace("push_app_secret", "pull_app_secret")))
+    assert "carriers.yto.accounts.main.credentials.pull_app_secret: this carrier has no" in said
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     assert "nowhere.toml: cannot be read" in problems(tmp_path / "nowhere.toml")[0]
 
@@ -266,3 +294,37 @@ def sections(model: type[BaseModel]) -> list[tuple[str, str | None]]:
 def test_every_setting_says_what_it_is() -> None:
     models: list[type[BaseModel]] = [Settings, *Section.__subclasses__()]
     assert [name for model in models for name, said in sections(model) if not said] == []
+
+
+OPTIONAL = f"""
+[carriers.zto]
+base_url = "http://127.0.0.1:8700/zto"
+[carriers.zto.accounts.main]
+credentials = {{ app_key = "A", app_secret = "{SECRET}", secret_key = "{SECRET}" }}
+settings = {{ digest = "hmac_sha256" }}
+"""
+
+
+def test_a_credential_that_only_some_accounts_need_may_be_given(write: Write) -> None:
+    path = write(BASE + OPTIONAL)
+    settings = load(path)
+    settings.terms(settings.adapters(ADAPTERS))
+    assert SECRET not in repr(settings)
+    strange = OPTIONAL.replace("secret_key", "secret_kez")
+    assert any("carriers.zto.accounts.main" in found for found in problems(write(BASE + strange)))
+
+
+PROVISIONAL = """
+[carriers.yunda]
+base_url = "http://127.0.0.1:8700/yunda"
+provisional = true
+[carriers.yunda.accounts.main]
+credentials = { app_key = "A", app_secret = "s" }
+"""
+
+
+def test_a_provisional_carrier_must_be_allowed(write: Write) -> None:
+    settings = load(write(BASE + PROVISIONAL))
+    settings.terms(settings.adapters(ADAPTERS))
+    refused = write(BASE + PROVISIONAL.replace("provisional = true\n", ""))
+    assert [found.split(":")[0] for found in problems(refused)] == ["carriers.yunda.provisional"]

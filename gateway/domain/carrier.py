@@ -362,6 +362,7 @@ class Adapter:
     docs: str
     hosts: tuple[str, ...]  # production hosts; test settings refuse to point there
     credentials: tuple[str, ...]  # secret fields the configuration must give
+    optional_credentials: tuple[str, ...] = ()  # secret fields it may give
     settings: tuple[str, ...] = ()  # optional fields of the account that are not secret
     networks: Mapping[str, str] = field(default_factory=dict)  # an aggregator's code -> network
     sites: Mapping[str, str] = field(default_factory=dict)  # further addresses: setting -> usual

@@ -8,7 +8,7 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 import orjson
 
@@ -29,6 +29,8 @@ from simulator.dialects.zto_tables import (
     ASSUMED_NO_INCIDENT,
     ASSUMED_NO_INTERCEPTION,
     ASSUMED_SYSTEM,
+    INCIDENT_TYPES,
+    INCIDENTS,
     NOTICE_STATES,
     OPERATIONS,
     PAYLOAD,
@@ -36,10 +38,12 @@ from simulator.dialects.zto_tables import (
     SUCCESS,
 )
 from simulator.outcomes import Fault, Operation, Reason
-from simulator.truth import GROUNDS, ClaimState, judge
+from simulator.truth import ClaimState, judge
 from simulator.world import Event, Interception, ReturnNumber
 
 JSON = "application/json;charset=UTF-8"
+FORM = "application/x-www-form-urlencoded; charset=UTF-8"
+DESTINATION = ("Phone", "Username", "Address", "District", "City", "Province")
 CLAIM_MINOR_MAX = 10**12
 AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,4})?")
 
@@ -49,18 +53,20 @@ def digest(content: bytes, account: Account, timestamp: str) -> str:
     options = account.options
     prefix = timestamp.encode() if options.digest_timestamp else b""
     secret = account.credentials.get("app_secret", "").encode()
-    if options.digest == "hmac_sha256":
+    if options.digest.startswith("hmac_"):
         key = account.credentials.get("secret_key", "").encode()
-        raw = hmac.new(key, prefix + content + secret, hashlib.sha256).digest()
+        raw = hmac.digest(key, prefix + content + secret, options.digest.removeprefix("hmac_"))
     else:
         raw = hashlib.new(options.digest, prefix + content + secret).digest()
     return raw.hex() if options.digest_encoding == "hex" else b64encode(raw).decode()
 
 
-def _answer(code: tuple[str, str], operation: Operation, payload: object = None) -> Answer:
+def _answer(
+    code: tuple[str, str], operation: Operation, payload: object = None, **more: str
+) -> Answer:
     good = code is SUCCESS
     member = PAYLOAD.get(operation, "data")
-    body = {"status": good, "statusCode": code[0], "message": code[1], member: payload}
+    body = {"status": good, "statusCode": code[0], "message": code[1], member: payload, **more}
     return Answer(orjson.dumps(body), code[0])
 
 
@@ -118,8 +124,10 @@ def _subject(operation: Operation, message: Mapping[str, Any]) -> tuple[str, str
 
 def _intercept(asked: Asked, depot: Depot, now_ms: int) -> Answer:
     record, operation = asked.record, asked.operation
-    back = str(asked.message.get("destinationType")) in ("1", "2", "4")
-    if not asked.reference or not asked.waybill or not back:
+    target = str(asked.message.get("destinationType"))
+    back = target in ("1", "2", "4")
+    complete = target != "4" or all(asked.message.get(f"receive{name}") for name in DESTINATION)
+    if not asked.reference or not asked.waybill or not back or not complete:
         return _answer(ASSUMED_BAD_REQUEST, operation)
     if record is None:
         return _answer(ASSUMED[Reason.UNKNOWN_WAYBILL], operation)
@@ -220,9 +228,9 @@ def _minor(value: object) -> int:
 def _claim(asked: Asked, depot: Depot, now_ms: int) -> Answer:
     incident, extra = asked.message.get("incident"), asked.message.get("extraInfo")
     amount = extra.get("expectedCompensationAmount") if isinstance(extra, dict) else None
-    kind = plain(incident.get("type")) if isinstance(incident, dict) else ""
+    kind = INCIDENTS.get(plain(incident.get("type"))) if isinstance(incident, dict) else None
     asked_minor = _minor(amount)
-    if not asked.reference or kind not in GROUNDS or asked_minor < 0:
+    if not asked.reference or kind is None or asked_minor < 0:
         return _answer(ASSUMED_BAD_REQUEST, asked.operation)
     record = asked.record
     if record is None:
@@ -230,7 +238,8 @@ def _claim(asked: Asked, depot: Depot, now_ms: int) -> Answer:
     claim = depot.file_claim(record, asked.reference, kind, asked_minor, now_ms)
     if claim is None:
         return _answer(ASSUMED_BAD_REQUEST, asked.operation)
-    return _answer(SUCCESS, asked.operation, {"bizNo": claim.business_no})
+    payload = {"bizNo": claim.business_no}
+    return _answer(SUCCESS, asked.operation, payload, traceId=asked.reference)
 
 
 def _decision(announcement: Announcement, now_ms: int) -> dict[str, str]:
@@ -240,7 +249,7 @@ def _decision(announcement: Announcement, now_ms: int) -> dict[str, str]:
     shown = {
         "bizNo": claim.business_no,
         "billCode": record.parcel.waybill,
-        "type": claim.kind,
+        "type": INCIDENT_TYPES[claim.kind],
         "status": found.upper(),
     }
     if found is not ClaimState.PROCESSING:
@@ -252,7 +261,7 @@ def _decision(announcement: Announcement, now_ms: int) -> dict[str, str]:
 def _claim_query(asked: Asked, depot: Depot, now_ms: int) -> Answer:
     number = asked.message.get("bizNo")
     record, claim = depot.claims.get(plain(number), (None, None))
-    if record is None or record.account.name != asked.account.name:
+    if record is None or not asked.account.reaches(record.account):
         return _answer(ASSUMED_NO_INCIDENT, asked.operation)
     announcement = Announcement("", record, claim=claim)
     return _answer(SUCCESS, asked.operation, _decision(announcement, now_ms))
@@ -290,21 +299,29 @@ def push(account: Account, announcements: Sequence[Announcement]) -> Outgoing:
     else:
         kind, data = "Traces", show_scan(record, mark)
     data["eventId"] = announcement.id
-    return Outgoing(kind.lower(), _sealed(account, kind, orjson.dumps(data).decode()), JSON)
+    body = _sealed(account, kind, orjson.dumps(data).decode())
+    return Outgoing(kind.lower(), *_written(account, body))
 
 
-def _sealed(account: Account, kind: str, data: str, spoil: bytes = b"") -> bytes:
+def _sealed(account: Account, kind: str, data: str, spoil: bytes = b"") -> dict[str, str]:
     secret = account.credentials.get("app_secret", "").encode()
     seal = b64encode(hashlib.md5(data.encode() + secret + spoil).digest()).decode()
-    body = {"data": data, "data_digest": seal, "msg_type": kind, "company_id": account.name}
-    return orjson.dumps(body)
+    return {"data": data, "data_digest": seal, "msg_type": kind, "company_id": account.name}
+
+
+def _written(account: Account, body: Mapping[str, str]) -> tuple[bytes, str]:
+    """JSON has been seen; whether a form is sent as well is not known, so an account may say so."""
+    if account.options.push_format == "form":
+        return urlencode(body).encode(), FORM
+    return orjson.dumps(body), JSON
 
 
 def forge(account: Account, outgoing: Outgoing) -> tuple[str, Outgoing]:
     """The forger has the address and the form, and not the secret."""
-    body = orjson.loads(outgoing.body)
+    form = outgoing.content_type == FORM
+    body = dict(parse_qsl(outgoing.body.decode())) if form else orjson.loads(outgoing.body)
     sealed = _sealed(account, body["msg_type"], body["data"], spoil=b"forged")
-    return account.push_url or "", Outgoing(outgoing.kind, sealed, outgoing.content_type)
+    return account.push_url or "", Outgoing(outgoing.kind, *_written(account, sealed))
 
 
 def acknowledged(status: int, body: bytes) -> bool:

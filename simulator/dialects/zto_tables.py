@@ -1,5 +1,6 @@
 """ZTO's names and codes. No list of its status codes is public: all of them here are assumed."""
 
+from simulator.depot import Loss
 from simulator.outcomes import Operation, Reason
 from simulator.world import Cause, Event, Place
 
@@ -39,6 +40,13 @@ ASSUMED_NO_INTERCEPTION = ("INT101", "无拦截记录")
 ASSUMED_CANCEL_LATE = ("INT102", "已退回,不可取消")
 ASSUMED_CANCELLED = ("INT103", "拦截已取消")
 ASSUMED_NO_INCIDENT = ("INC003", "工单不存在")
+
+INCIDENTS = {
+    "lose-claim": Loss.LOST,
+    "damage-claim": Loss.SHORTAGE,
+    "damage-compensation": Loss.DAMAGED,
+}
+INCIDENT_TYPES = {kind: name for name, kind in INCIDENTS.items()}
 
 STATES = {
     "INTERCEPTING": "拦截中",

@@ -15,8 +15,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from adapters import ADAPTERS
+from simulator.dialects import DIALECTS
 from tests.simulation import coverage
 from tests.simulation.seeds import FOUND
+from tests.simulation.terms import CARRIERS
 from tests.simulation.world import VIOLATIONS_MAX, Result, play
 
 ENOUGH = 100  # times that a fault or an edge should have been met
@@ -29,6 +32,7 @@ class State:
     """What the runs so far add up to; in a file, so that a run can go on later."""
 
     size: int
+    carriers: tuple[str, ...] = CARRIERS
     seeds: dict[str, str] = field(default_factory=dict)  # seed -> digest
     met: Counter[str] = field(default_factory=Counter)
     kills: int = 0
@@ -48,19 +52,34 @@ class State:
         made.replace(path)
 
     @classmethod
-    def read(cls, path: Path, size: int) -> "State":
+    def read(cls, path: Path, size: int, carriers: tuple[str, ...]) -> "State":
         if not path.exists():
-            return cls(size)
+            return cls(size, carriers)
         given: dict[str, Any] = json.loads(path.read_text("utf-8"))
         if given["size"] != size:
             raise typer.BadParameter(f"{path} holds seeds of size {given['size']}")
+        given["carriers"] = tuple(given.get("carriers", CARRIERS))
+        if given["carriers"] != carriers:
+            raise typer.BadParameter(f"{path} holds seeds of {', '.join(given['carriers'])}")
         given["met"] = Counter(given["met"])
         given["violations"] = [tuple(each) for each in given["violations"]]
         return cls(**given)
 
 
-def replay(seed: int, size: int) -> str:
-    return f"{Path(sys.executable)} -m tests.simulation --start {seed} --seeds 1 --size {size}"
+def replay(seed: int, size: int, carriers: tuple[str, ...] = CARRIERS) -> str:
+    asked = f"--start {seed} --seeds 1 --size {size}"
+    playing = "" if carriers == CARRIERS else f" --carriers {','.join(carriers)}"
+    return f"{Path(sys.executable)} -m tests.simulation {asked}{playing}"
+
+
+def channels(names: str) -> tuple[str, ...]:
+    """Who plays: the names, or `all`."""
+    known = tuple(name for name in ADAPTERS if name in DIALECTS)
+    asked = known if names == "all" else tuple(names.split(","))
+    for name in asked:
+        if name not in known:
+            raise typer.BadParameter(f"there is no carrier {name}; there are {', '.join(known)}")
+    return asked
 
 
 def command(
@@ -73,19 +92,23 @@ def command(
     found: Annotated[
         bool, typer.Option("--found", help="The seeds that once found a bug.")
     ] = False,
+    carriers: Annotated[
+        str, typer.Option(help="Who plays, with commas; `all` for every carrier there is.")
+    ] = ",".join(CARRIERS),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Play the seeds. Exit 1 if anything was wrong in one."""
-    kept = State.read(state, size) if state else State(size)
+    playing = channels(carriers)
+    kept = State.read(state, size, playing) if state else State(size, playing)
     plan = [(seed, size) for seed in range(start, start + seeds) if str(seed) not in kept.seeds]
     if found:
-        plan = [(each.seed, each.size) for each in FOUND]
+        plan = [(each.seed, each.size) for each in FOUND if each.carriers == playing]
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
         bar = progress.add_task("seeds", total=len(plan))
         most = 1 if until_found else VIOLATIONS_MAX
-        for result in results(plan, jobs, most):
+        for result in results(plan, jobs, most, playing):
             kept.add(result)
             if state:
                 kept.write(state)
@@ -96,14 +119,16 @@ def command(
     raise typer.Exit(report(kept, as_json))
 
 
-def results(plan: Sequence[tuple[int, int]], jobs: int, most: int) -> Iterator[Result]:
+def results(
+    plan: Sequence[tuple[int, int]], jobs: int, most: int, carriers: tuple[str, ...]
+) -> Iterator[Result]:
     """As they come: one after the other here, or several at a time in processes of their own."""
     if jobs == 1:
-        yield from (play(*each, most) for each in plan)
+        yield from (play(*each, most, carriers) for each in plan)
         return
     context = get_context("spawn")
     with ProcessPoolExecutor(jobs, context, max_tasks_per_child=PER_CHILD) as pool:
-        for done in as_completed([pool.submit(play, *each, most) for each in plan]):
+        for done in as_completed([pool.submit(play, *each, most, carriers) for each in plan]):
             yield done.result()
 
 
@@ -119,7 +144,7 @@ def report(kept: State, as_json: bool) -> int:
             shown.add_row(row.name, str(row.count), few)
         Console().print(shown)
         for seed, size, rule, what in kept.violations[:SHOWN_MAX]:
-            print(f"seed {seed}: {rule}: {what}\n    {replay(seed, size)}")
+            print(f"seed {seed}: {rule}: {what}\n    {replay(seed, size, kept.carriers)}")
         digest = sorted(kept.seeds.values())
         print(f"{kept.kills} kills; {len(digest)} histories, {len(set(digest))} of them different")
     print(f"simulation: {len(kept.seeds)} seeds, {len(kept.violations)} violations")

@@ -8,6 +8,8 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from adapters import ADAPTERS
+from gateway.domain.carrier import Dedup
 from gateway.pb.turnback.v1 import claim_service_pb2 as claims
 from gateway.pb.turnback.v1 import intercept_service_pb2 as pb
 from gateway.pb.turnback.v1 import types_pb2 as types
@@ -17,7 +19,7 @@ from simulator import world as carrier
 from simulator.dialect import Asked
 from simulator.outcomes import Operation
 from tests.simulation.gateway import Refused
-from tests.simulation.terms import CAP_MINOR, FEES, FOUR_EYES_MINOR
+from tests.simulation.terms import CAP_MINOR, FOUR_EYES_MINOR
 
 if TYPE_CHECKING:
     from tests.simulation.crowd import Life
@@ -103,7 +105,9 @@ class Auditor:
     trying: dict[str, tuple["Life", int]] = field(default_factory=dict)  # not answered yet
     lows: dict[str, int] = field(default_factory=dict)  # what there was at least, while it ran
     wallets: defaultdict[str, Wallet] = field(default_factory=lambda: defaultdict(Wallet))
-    sent: dict[str, str] = field(default_factory=dict)  # SF's reference -> interception
+    made: dict[tuple[str, str, int], str] = field(  # an entry of a carrier's journal -> whose
+        default_factory=dict
+    )
     cursor: str = ""
     filings: dict[str, tuple["Life", int]] = field(default_factory=dict)  # claim -> whose, loss
     grants: dict[tuple[str, str], int] = field(default_factory=dict)  # decision -> granted
@@ -127,10 +131,11 @@ class Auditor:
 
     # -- at the wire ----------------------------------------------------------------------
 
-    def leaving(self, asked: Asked, machine_ms: int) -> None:
-        """A request is about to leave: it must have been written down, under a living lease."""
+    def leaving(self, asked: Asked, machine_ms: int) -> str:
+        """A request is about to leave: it must have been written down, under a living lease.
+        Returns whose it is."""
         if asked.operation not in ATTEMPTS:
-            return
+            return ""
         attempt, job = ATTEMPTS[asked.operation]
         found = self.rows(
             UNDER_WAY,
@@ -144,13 +149,14 @@ class Auditor:
             what = f"{asked.operation} of {asked.waybill} left with {len(found)} live attempts"
             self.wrong("inv.C5", what)
         elif asked.operation is Operation.INTERCEPT:
-            self.sent[asked.reference] = found[0][0]
-            if asked.account.carrier == "zto" and asked.reference != found[0][0]:
+            dedup = ADAPTERS[asked.account.carrier].dedup.value
+            if dedup is Dedup.REFERENCE and asked.reference != found[0][0]:
                 self.wrong("inv.C5", f"{asked.waybill}: sent as {asked.reference}")
+        return str(found[0][0]) if len(found) == 1 else ""
 
     def read(self, asked: Asked, asked_ms: int) -> None:
         """A reading came back; business time may have leapt while it was under way."""
-        told = self.readings.setdefault((asked.account.carrier, asked.waybill), [])
+        told = self.readings.setdefault((asked.account.network, asked.waybill), [])
         told.append((asked_ms, self.world.now))
 
     # -- what clients are told ------------------------------------------------------------
@@ -170,12 +176,17 @@ class Auditor:
         status = STATUSES[quote.status]
         marks = life.record.course()
         times = [since - FRESH_MS, self.world.now]
-        told = self.readings.get((life.channel, life.waybill), [])
+        told = self.readings.get((life.network, life.waybill), [])
         times += [asked for asked, came in told[-2:] if came >= times[0] and asked < times[0]]
         times += [m.at_ms for m in marks if times[0] <= m.at_ms <= times[1]]
-        if status not in {carrier.status(marks, at) for at in times}:
+        stood = {carrier.status(marks, at) for at in times}
+        if not self.world.parties[life.channel].sees_outlet:
+            stood |= (
+                {carrier.Status.IN_TRANSIT} if carrier.Status.AT_DESTINATION in stood else set()
+            )
+        if status not in stood:
             self.wrong("gt.price", f"{life.waybill}: quoted as {status}")
-        fee, due = fen(quote.actions[0].fee), FEES[life.channel].get(status)
+        fee, due = fen(quote.actions[0].fee), self.world.parties[life.channel].fees.get(status)
         if fee != due:
             self.wrong("gt.price", f"{life.waybill}: {fee} quoted for {status}, not {due}")
 
@@ -224,7 +235,8 @@ class Auditor:
             "QUOTE_EXPIRED": self.expired(quote),
             "QUOTE_USED": bool(parcel or tried),
             "INTERCEPT_OPEN": bool(parcel or tried),
-            "REINTERCEPT_NOT_OFFERED": life.channel == "sf" and bool(parcel or tried),
+            "REINTERCEPT_NOT_OFFERED": bool(parcel or tried)
+            and not ADAPTERS[life.channel].reintercept.value,
             "NOT_ELIGIBLE": True,  # names those above
         }
         if not known.get(refused.reason, False):

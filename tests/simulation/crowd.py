@@ -46,6 +46,8 @@ class Life:
     merchant: str
     waybill: str
     record: Record
+    network: str
+    code: str = ""  # what an aggregator calls the network
     creates: int = 0  # request ids used
     cancels: int = 0
 
@@ -70,6 +72,7 @@ class Life:
             merchant_id=self.merchant,
             carrier=self.channel,
             waybill=self.waybill,
+            channel_code=self.code,
             orders=[order],
             sender=types.Contact(**SENDER),
             receiver=types.Contact(**RECEIVER),
@@ -139,7 +142,8 @@ class Crowd:
             "MerchantService/Upsert", merchants.MerchantServiceUpsertRequest(merchant=merchant)
         )
         for channel in self.world.deals:
-            service = merchants.WaybillService(carrier=channel, opened=True)
+            code = self.world.parties[channel].code
+            service = merchants.WaybillService(carrier=channel, opened=True, channel_code=code)
             opened = merchants.MerchantServiceSetWaybillServiceRequest(
                 merchant_id=key, waybill_service=service
             )

@@ -6,9 +6,10 @@ Everything is read from the file and from the simulator's own memory; no rule is
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from json import loads
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from adapters import ADAPTERS
 from simulator.truth import ClaimState, Facts, facts
 from simulator.truth import judge as ruling
 from simulator.world import Interception
@@ -26,7 +27,7 @@ WHERE decision IN ('QUEUED', 'SENDING', 'PROCESSING', 'UNKNOWN') OR money = 'HEL
     OR cancel IN ('ASKED', 'SENT')
 UNION ALL SELECT id, 'push ' || status FROM inbox WHERE status = 'new'
 UNION ALL SELECT id, 'claim ' || state FROM claim
-    WHERE state IN ('FILED', 'UNDER_REVIEW') AND desk = 'carrier'
+    WHERE state IN ('FILED', 'UNDER_REVIEW') AND desk = 'carrier' AND instr(:silent, channel) = 0
 UNION ALL SELECT id, 'leased' FROM job WHERE state = 'leased'
 """
 PROMISED = ("ACCEPTED", "LATE_ACCEPTED")
@@ -43,7 +44,13 @@ Wrong = Iterator[tuple[str, str]]
 
 def unsettled(world: "World") -> list[str]:
     left = given_up(world)
-    return [f"{key} is {what}" for key, what in world.auditor.rows(UNSETTLED) if key not in left]
+    found = world.auditor.rows(UNSETTLED, silent=" ".join(silent(world)))
+    return [f"{key} is {what}" for key, what in found if key not in left]
+
+
+def silent(world: "World") -> list[str]:
+    """Who takes claims, and can never be asked what became of them."""
+    return [name for name in world.deals if ADAPTERS[name].claim_query is None]
 
 
 def given_up(world: "World") -> set[str]:
@@ -105,9 +112,13 @@ def judge(world: "World") -> None:
 def kept(world: "World") -> Iterator[Kept]:
     for row in world.auditor.rows(HELD_ROWS):
         channel, waybill = row[-2:]
-        record = world.depot.records[channel, waybill]
-        ours = {key for key, ic in world.auditor.sent.items() if ic == row[0]}
-        entries = [e for e in record.journal if not e.by_other and e.reference in ours]
+        record = world.depot.records[world.parties[channel].network, waybill]
+        ours = {key for key, ic in world.auditor.made.items() if ic == row[0]}
+        entries = [
+            entry
+            for place, entry in enumerate(record.journal)
+            if not entry.by_other and (*record.parcel.key, place) in ours
+        ]
         fields: list[Any] = [*row, tuple(entries), facts(record, world.now)]
         yield Kept(*fields)
 
@@ -159,10 +170,11 @@ def decided(world: "World", found: list[Kept]) -> Wrong:
 
 
 def _unheard(world: "World", one: Kept) -> bool:
-    """Whether ZTO's bound did not hold: the carrier broke it, or a clock that was set forward over
-    a restart let it seem over. What is given up by then is not followed, and no push may tell."""
+    """Whether the bound of a carrier that can be asked did not hold: the carrier broke it, or a
+    clock that was set forward over a restart let it seem over. What is given up by then is not
+    followed, and no push may tell."""
     leapt = world.jumped and one.decision == "NEVER_SENT"
-    return one.channel == "zto" and (one.waybill in world.broken or leapt)
+    return ADAPTERS[one.channel].query is not None and (one.waybill in world.broken or leapt)
 
 
 def _delayed(world: "World", one: Kept) -> bool:
@@ -246,7 +258,7 @@ def _story(one: Kept) -> str:
 
 def once(world: "World", found: list[Kept]) -> Wrong:
     for one in found:
-        record = world.depot.records[one.channel, one.waybill]
+        record = world.depot.records[world.parties[one.channel].network, one.waybill]
         twice = any(seen.fault == "executes_twice" for seen in record.seen)
         effects = sum(entry.effects for entry in one.entries)
         if effects > 1 and not twice:
@@ -381,7 +393,9 @@ def ruled(world: "World", found: list[Kept]) -> Wrong:
     for claim, total in world.auditor.rows("SELECT claim, SUM(amount) FROM award GROUP BY claim"):
         got[claim] += total
     for key, reference, state in world.auditor.rows(
-        "SELECT id, reference, state FROM claim WHERE desk = 'carrier' AND reference <> ''"
+        "SELECT id, reference, state FROM claim WHERE desk = 'carrier' AND reference <> '' "
+        "AND instr(:silent, channel) = 0",
+        silent=" ".join(silent(world)),
     ):
         record, filed = world.depot.claims[reference]
         _, granted = ruling(record, filed, world.now)
@@ -393,23 +407,17 @@ def ruled(world: "World", found: list[Kept]) -> Wrong:
 
 
 def pushes(world: "World", found: list[Kept]) -> Wrong:
-    rows = world.auditor.rows("SELECT channel, body FROM inbox")
-    there = {key for channel, body in rows for key in push_ids(channel, body)}
+    rows = world.auditor.rows("SELECT id, body FROM inbox")
+    bodies = {sha256(body).hexdigest() for _, body in rows}
+    kept, told = bodies | {key for key, _ in rows}, world.wire.told
+    sent = [push for record in world.depot.records.values() for push in record.pushes]
+    genuine = {body for key, _, push in sent if not push.forged for body in told[key]}
     for record in world.depot.records.values():
         for key, _, push in record.pushes:
-            if push.forged and (push.acknowledged or key in there):
+            if push.forged and (push.acknowledged or told[key] & bodies - genuine):
                 yield "inv.K4", f"{record.parcel.waybill}: the forged push {key} was taken"
-            if push.acknowledged and not push.forged and key not in there:
+            if push.acknowledged and not push.forged and not told[key] & kept:
                 yield "inv.K1", f"{record.parcel.waybill}: push {key} was acknowledged, and is lost"
-
-
-def push_ids(channel: str, body: bytes) -> Iterator[str]:
-    """The carrier's own numbers of what a push tells."""
-    told = loads(body)
-    if channel == "sf":
-        yield from (str(route["id"]) for route in told["Body"]["WaybillRoute"])
-    else:
-        yield str(loads(told["data"])["eventId"])
 
 
 def exceptions(world: "World", found: list[Kept]) -> Wrong:

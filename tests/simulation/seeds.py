@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 
+from tests.simulation.terms import CARRIERS
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
     seed: int
     size: int
     what: str
+    carriers: tuple[str, ...] = CARRIERS
 
 
 FOUND: tuple[Found, ...] = (

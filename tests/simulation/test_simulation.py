@@ -52,6 +52,12 @@ def test_seeds_that_found_a_bug_find_none_now() -> None:
     assert last.endswith(" 0 violations")
 
 
+@pytest.mark.timeout(280)
+def test_nothing_is_ever_wrong_whoever_carries() -> None:
+    _, last = told("--carriers", "all", "--seeds", "3", "--size", "80")
+    assert last == "simulation: 3 seeds, 0 violations"
+
+
 def test_a_seed_is_one_history_whatever_the_process() -> None:
     runs = [told("--seeds", "2", "--size", "20", hashes=hashes)[0] for hashes in ("1", "2", "77")]
     assert runs[0] == runs[1] == runs[2]

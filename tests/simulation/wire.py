@@ -5,19 +5,24 @@ A request, once it has left, goes on without the process that sent it.
 
 import asyncio
 import json
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from hashlib import sha256
 from random import Random
 from typing import TYPE_CHECKING
 
-from gateway.domain.carrier import Answer, Call, Push, Reply
+from adapters import ADAPTERS
+from gateway.domain.carrier import Answer, Call, Push, Reply, Tier
 from gateway.runner import NO_ANSWER, NOT_SENT, Endpoint
 from simulator.depot import Push as Message
+from simulator.dialect import Announcement, Asked, Inbound, Outgoing
 from simulator.dialect import Answer as Said
-from simulator.dialect import Asked, Inbound
 from simulator.dialects import DIALECTS
 from simulator.dialects.sf import CHINA
 from simulator.outcomes import Fault, FaultName, Operation, Params
+from simulator.world import Event, Mark, Place
 from tests.simulation.faults import DOOR, PROCESS, WIRE, drawn, strikes
 
 if TYPE_CHECKING:
@@ -44,6 +49,7 @@ LIES = (
     ("648", "快件已退回"),
     ("655", "快件遗失"),
 )
+LIED = (Event.SIGNED, Event.RETURN_SIGNED, Event.RETURN_STARTED, Event.LOST)
 SYSTEM = Fault(FaultName.BUSY_CODE, params=Params({"system": True}))
 BUSY = Fault(FaultName.BUSY_CODE)
 Outcome = Reply | Answer
@@ -61,6 +67,10 @@ class Wire:
     silent: str = ""  # one that takes requests and never answers
     deaf: str = ""  # one that loses what it is asked to do, and tells all it knows
     busy: int = 0  # requests on their way
+    planned: dict[str, str] = field(default_factory=dict)  # of the first request to stop a parcel
+    told: defaultdict[str, set[str]] = field(  # a push -> the bodies and inbox keys it went under
+        default_factory=lambda: defaultdict(set)
+    )
 
     # -- to the carrier -------------------------------------------------------------------
 
@@ -74,13 +84,13 @@ class Wire:
         if isinstance(asked, Said):
             world.wrong("gt.readable", f"{endpoint.adapter.name} cannot read our call: {asked}")
             return NO_ANSWER
-        world.auditor.leaving(asked, sender.clock.machine_ms())
+        whose = world.auditor.leaving(asked, sender.clock.machine_ms())
         answered: asyncio.Future[Outcome] = world.loop.create_future()
         if self.rough and strikes(self.chance, PROCESS["paused_in_call"]):
             world.met("process.paused_in_call")
             world.loop.call_later(self.chance.uniform(0.0, 0.05), world.stall, LEASE_S)
         fault = self._fault(asked)
-        world.spawn(self._travel(endpoint, asked, fault, answered))
+        world.spawn(self._travel(endpoint, asked, whose, fault, answered))
         try:
             async with asyncio.timeout(endpoint.timeout_s):
                 return await answered
@@ -88,6 +98,8 @@ class Wire:
             return NO_ANSWER
 
     def _fault(self, asked: Asked) -> str:
+        if asked.operation is Operation.INTERCEPT and asked.waybill in self.planned:
+            return self.planned.pop(asked.waybill)
         if asked.account.carrier == self.down:
             return "connect_refused"
         if asked.account.carrier == self.silent:
@@ -99,7 +111,12 @@ class Wire:
         return drawn(self.chance, asked.operation)
 
     async def _travel(
-        self, endpoint: Endpoint, asked: Asked, name: str, answered: "asyncio.Future[Outcome]"
+        self,
+        endpoint: Endpoint,
+        asked: Asked,
+        whose: str,
+        name: str,
+        answered: "asyncio.Future[Outcome]",
     ) -> None:
         world, chance = self.world, self.chance
         self.busy += 1
@@ -119,7 +136,7 @@ class Wire:
             if fault.overdue:
                 world.broken.add(asked.waybill)
             if fault.arrives:
-                outcome = await self._arrive(asked, name)
+                outcome = await self._arrive(asked, whose, name)
                 back_s = chance.uniform(0.001, 0.05)
                 if name == "slow":
                     back_s = chance.uniform(0.2, 0.99) * endpoint.timeout_s - out_s
@@ -137,7 +154,7 @@ class Wire:
         finally:
             self.busy -= 1
 
-    async def _arrive(self, asked: Asked, name: str) -> Outcome:
+    async def _arrive(self, asked: Asked, whose: str, name: str) -> Outcome:
         """The carrier reads, decides, acts, and answers, in that order."""
         world, dialect = self.world, DIALECTS[asked.account.carrier]
         fault = WIRE[name] if name else WIRE["slow"]
@@ -160,7 +177,12 @@ class Wire:
         if executes:
             astray = other_waybill(asked.waybill) if name == "wrong_waybill" else ""
             done = replace(asked, twice=name == "executes_twice", astray=astray)
+            before = len(asked.record.journal) if asked.record is not None else 0
             said = dialect.perform(done, world.depot, world.now)
+            if asked.record is not None:
+                key = asked.record.parcel.key
+                made = range(before, len(asked.record.journal))
+                world.auditor.made |= {(*key, place): whose for place in made}
             if astray:
                 body = said.body.replace(asked.waybill.encode(), astray.encode())
                 said = replace(said, body=body)
@@ -175,6 +197,7 @@ class Wire:
     async def post(self, message: Message) -> tuple[int, bytes] | None:
         """One push, handed to whichever gateway lives. None: the carrier hears nothing."""
         world, chance = self.world, self.chance
+        self._keep(message)
         fault = ""
         if self.rough and not message.forged:
             fault = next((name for name, share in DOOR.items() if strikes(chance, share)), "")
@@ -185,24 +208,30 @@ class Wire:
             return None
         if fault in ("push_tampered", "push_astray"):
             await self._forge(message, fault)
-        if fault == "push_lie" and message.account.carrier == "sf":
-            await self._lie(message)
-        answer = await self._knock(message.url, message.content_type, message.body)
+        if fault == "push_lie" and self._unsigned(message):
+            await (self._lie if message.account.carrier == "sf" else self._other_lie)(message)
+        answer = await self._knock(message.url, arrived(message))
         world.note("push", message.account.carrier, *message.ids, answer and answer[0])
         return None if fault == "push_reply_lost" else answer
 
     async def _forge(self, message: Message, fault: str) -> None:
         """The same message with a byte changed, or at another's door: neither may be taken."""
-        body, url = message.body, message.url
+        push, url = arrived(message), message.url
         if fault == "push_astray":
             head, _, secret = url.rpartition("/")
-            other = "sf" if "/zto/" in head else "zto"
+            others = [name for name in self.world.deals if name != message.account.carrier]
+            other = others[0] if others else "nobody"
             url = f"{head.replace(message.account.carrier, other)}/{secret}"
         elif message.account.carrier == "zto":
-            body = body.replace(b"billCode", b"billc0de", 1)
-        else:
+            push = replace(push, body=push.body.replace(b"billCode", b"billc0de", 1))
+        elif message.account.carrier == "sf":
             url = url[:-1]
-        answer = await self._knock(url, message.content_type, body)
+        else:
+            kind, headers = message.content_type, message.headers
+            whole = Outgoing(message.kind, message.body, kind, headers)
+            url, forged = DIALECTS[message.account.carrier].forge(message.account, whole)
+            push = arrived(forged)
+        answer = await self._knock(url, push)
         if answer is not None and answer[0] == 200:
             self.world.wrong("inv.K4", f"a push that was {fault} got {answer[0]}")
 
@@ -213,9 +242,37 @@ class Wire:
         at = f"{datetime.fromtimestamp(self.world.now // 1000, CHINA):%Y-%m-%d %H:%M:%S}"
         lie = told | {"id": "", "opCode": code, "remark": remark, "acceptTime": at}
         body = json.dumps({"Body": {"WaybillRoute": [lie]}}, ensure_ascii=False).encode()
-        await self._knock(message.url, message.content_type, body)
+        await self._knock(message.url, replace(arrived(message), body=body))
 
-    async def _knock(self, url: str, kind: str, body: bytes) -> tuple[int, bytes] | None:
+    async def _other_lie(self, message: Message) -> None:
+        """The same of a carrier of another form."""
+        dialect = DIALECTS[message.account.carrier]
+        told = [r for r in self.world.depot.records.values() if _tells(r.pushes, message)]
+        lies = [event for event in LIED if event in dialect.announces]
+        if not told or not lies:
+            return
+        event = self.chance.choice(lies)
+        waybill, place = told[0].parcel.waybill, Place.DESTINATION_OUTLET
+        mark = Mark(self.world.now, event, waybill, place)
+        lie = dialect.push(message.account, [Announcement("lie", told[0], mark)])
+        await self._knock(message.url, arrived(lie))
+
+    def _unsigned(self, message: Message) -> bool:
+        port = ADAPTERS[message.account.carrier].push
+        credentials = self.world.parties[message.account.carrier].credentials
+        return port is not None and port.verify(arrived(message), credentials) is Tier.T3
+
+    def _keep(self, message: Message) -> None:
+        """Under which names the gateway may keep it."""
+        channel, keys = message.account.carrier, {sha256(message.body).hexdigest()}
+        port = ADAPTERS[channel].push
+        if port is not None:
+            with suppress(ValueError):
+                keys.add(f"{channel}/main/{port.decode(arrived(message)).event_key}")
+        for key in message.ids:
+            self.told[key] |= keys
+
+    async def _knock(self, url: str, push: Push) -> tuple[int, bytes] | None:
         gateway = self.world.gateway
         if gateway is None:
             return None
@@ -223,9 +280,18 @@ class Wire:
         gate = gateway.pushes.gate(channel, account, secret)
         if gate is None:
             return 404, b""
-        push = Push({"content-type": kind}, body)
         reply = await gateway.finished(gateway.pushes.accept(gate, push))
         return None if reply is None else (reply.status, reply.body)
+
+
+def arrived(message: Message | Outgoing) -> Push:
+    """As our door sees it."""
+    headers = {name.lower(): text for name, text in message.headers.items()}
+    return Push(headers | {"content-type": message.content_type}, message.body)
+
+
+def _tells(pushes: list[tuple[str, str, Message]], message: Message) -> bool:
+    return any(key in message.ids for key, _, _ in pushes)
 
 
 def other_waybill(waybill: str) -> str:

@@ -18,11 +18,11 @@ from typing import Any
 
 import structlog
 
+from adapters import ADAPTERS
 from gateway.config import Settings
 from gateway.failpoints import CALL_POINTS
 from gateway.pb.turnback.v1 import intercept_service_pb2 as pb
 from gateway.store.sqlite import migrate, path_of
-from simulator.bodies import OptionsBody
 from simulator.clock import VirtualClock
 from simulator.depot import Account, Depot, Record
 from simulator.dialects import DIALECTS
@@ -37,12 +37,12 @@ from tests.simulation.gateway import Gateway, Gone, Outside
 from tests.simulation.loop import Killed, Over, Stuck, VirtualLoop
 from tests.simulation.terms import (
     BOUND_MS,
-    KEYS,
-    SECRETS,
+    CARRIERS,
     TOKENS,
-    USERS,
     Deal,
+    Party,
     deals,
+    parties,
     settings,
 )
 from tests.simulation.wire import Wire
@@ -102,6 +102,7 @@ class World:
     directory: Path
     happy: bool = False  # without a single fault
     most: int = VIOLATIONS_MAX  # after so many no more is to be learnt
+    carriers: tuple[str, ...] = CARRIERS  # the channels that play
     now: int = BUSINESS_START
     jump_ms: int = 0  # what the wall's clock is off by
     violations: list[tuple[str, str]] = field(default_factory=list)
@@ -113,6 +114,7 @@ class World:
     gateway: Gateway | None = None
     loop: VirtualLoop = field(init=False)
     chance: Random = field(init=False)
+    parties: dict[str, Party] = field(init=False)
     deals: dict[str, Deal] = field(init=False)
     settings: Settings = field(init=False)
     depot: Depot = field(init=False)
@@ -136,8 +138,9 @@ class World:
     def __post_init__(self) -> None:
         self.chance, self._pace = self.stream("world"), self.stream("pace")
         self.loop = VirtualLoop(self.pace)
-        self.deals = deals(self.chance)
-        self.settings = settings(self.directory / "turnback.db", self.deals)
+        self.parties = parties(self.carriers)
+        self.deals = deals(self.chance, self.carriers)
+        self.settings = settings(self.directory / "turnback.db", self.deals, self.parties)
         faults = {} if self.happy else dict(PUSH)
         self.depot = Depot(self.seed, Scenario(faults=faults))
         self.clock = VirtualClock(self.now, 1.0, True, lambda: self.loop.time() * 1000)
@@ -145,10 +148,11 @@ class World:
         self.pusher = Pusher(self.depot, self.clock, DIALECTS, self.wire.post)
         self.auditor = Auditor(self)
         self.crowd = Crowd(self, self.stream("crowd"), calm=self.happy)
-        for channel in self.deals:
-            url = f"http://gateway/push/{channel}/main/{SECRETS[channel]}"
-            user, options = USERS[channel], OptionsBody()
-            self.depot.put_account(Account(channel, user, KEYS[channel], url, options))
+        for channel, one in self.parties.items():
+            url = f"http://gateway/push/{channel}/main/{one.secret}"
+            known = DIALECTS[channel].network
+            account = Account(channel, one.user, one.keys, url, one.options, known)
+            self.depot.put_account(account)
 
     def stream(self, name: str) -> Random:
         return Random(f"{self.seed}/{name}")
@@ -378,17 +382,21 @@ class World:
                 case "paused":
                     self.loop.call_later(chance.uniform(0, 2), self.stall, self._span())
                 case "outage":
-                    self.wire.down = chance.choice(("sf", "zto"))
+                    self.wire.down = chance.choice(self.carriers)
                 case "silence":
-                    self.wire.silent = chance.choice(("sf", "zto"))
+                    self.wire.silent = chance.choice(self.carriers)
                 case "deaf":
-                    self.wire.deaf = chance.choice(("sf", "zto", "zto"))
+                    self.wire.deaf = chance.choice(self._often_deaf())
                 case "clock_forward":
                     self._jump(HOUR_MS)
                 case "clock_back":
                     self._jump(-HOUR_MS)
                 case "business_leap":
                     self.advance(chance.choice((HOUR_MS, 30 * HOUR_MS)))
+
+    def _often_deaf(self) -> tuple[str, ...]:
+        """Twice as often one that can be asked: its silence about a request is the harder case."""
+        return self.carriers + tuple(n for n in self.carriers if ADAPTERS[n].query is not None)
 
     def _span(self) -> float:
         return self.chance.uniform(5.0, 60.0)
@@ -473,15 +481,20 @@ class World:
         """A parcel on its way, with a destiny."""
         chance, number = self.chance, self.crowd.next()
         channel = chance.choice(tuple(self.deals))
-        account = self.depot.accounts[channel, USERS[channel]]
-        waybill = f"SF{7_000_000_000_000 + number}" if channel == "sf" else f"{number:012}"
-        dialect = DIALECTS[channel]
+        one = self.parties[channel]
+        account = self.depot.accounts[channel, one.user]
+        dialect = one.carrying
+        waybill = f"{number:012}" if channel == "zto" else dialect.number(6 * 10**12 + number)
         renumbered = chance.choice((dialect.return_number, *ReturnNumber))
         back = dialect.number(draw(self.seed, channel, waybill, "return"))
         pace = chance.choice((4, 8, 16))
         plan = Journey(*(step * pace // 16 for step in Journey().steps()))
         (stand,) = chance.choices(tuple(STANDS), tuple(STANDS.values()))
         (outcome,) = chance.choices(tuple(OUTCOMES), tuple(OUTCOMES.values()))
+        if outcome is Outcome.LATE_ACCEPT and not one.tells_late:
+            outcome = Outcome.RETURNED
+        if not one.renumbers:
+            renumbered = ReturnNumber.SAME
         if outcome is Outcome.LATE_ACCEPT:  # the one push that tells a new number may be lost
             renumbered = ReturnNumber.SAME
         parcel = Parcel(
@@ -496,6 +509,7 @@ class World:
             renumbered,
             waybill if renumbered is ReturnNumber.SAME else back,
             plan,
+            network=one.network,
         )
         # nobody but a push tells that what was refused has been accepted after all
         watched = self.now if outcome is Outcome.LATE_ACCEPT or chance.random() < 0.45 else None
@@ -503,7 +517,7 @@ class World:
         self.depot.add([record])
         self.pusher.watch(record)
         merchant = chance.choice(self.crowd.merchants)
-        return Life(number, channel, merchant, waybill, record)
+        return Life(number, channel, merchant, waybill, record, one.network, one.code)
 
     def _destiny(self) -> dict[str, Any]:
         """How long everything takes in this parcel's story."""
@@ -527,14 +541,16 @@ CONTACT = ("name", "phone", "province", "city", "district", "street")
 CLAIMS = {"LOST": "LOST", "RETURN_FAILED": "RETURN_FAILED", "RETURNED": "DAMAGED"}
 
 
-def play(seed: int, size: int, most: int = VIOLATIONS_MAX) -> Result:
+def play(
+    seed: int, size: int, most: int = VIOLATIONS_MAX, carriers: tuple[str, ...] = CARRIERS
+) -> Result:
     """A seed in a directory that is gone afterwards."""
     memory = MEMORY if MEMORY.is_dir() else None
     gc.disable()  # nothing is finalised at a time that the seed does not choose
     gc.freeze()
     try:
         with tempfile.TemporaryDirectory(prefix="turnback-seed-", dir=memory) as made:
-            return simulate(World(seed, size, Path(made), most=most))
+            return simulate(World(seed, size, Path(made), most=most, carriers=carriers))
     finally:
         _bury()
         gc.unfreeze()

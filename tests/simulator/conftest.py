@@ -17,13 +17,16 @@ async def desk() -> AsyncIterator[Desk]:
     inbox: list[Received] = []
 
     async def receive(request: web.BaseRequest) -> web.Response:
-        inbox.append(Received(request.path, await request.read(), request.content_type))
+        headers = {name.lower(): text for name, text in request.headers.items()}
+        body = await request.read()
+        inbox.append(Received(request.path, body, request.content_type, headers))
         if not found.acknowledge:
             return web.json_response({"status": False, "return_code": "1000"})
         if b"RoutePushService" in inbox[-1].body:
             text = '<Response service="RoutePushService"><Head>OK</Head></Response>'
             return web.Response(text=text, content_type="text/xml")
-        return web.json_response({"status": True, "return_code": "0000"})
+        yes = {"status": True, "return_code": "0000", "code": "1", "result": True}
+        return web.json_response(yes)
 
     runner = web.ServerRunner(web.Server(receive))
     await runner.setup()

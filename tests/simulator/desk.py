@@ -46,6 +46,7 @@ class Received:
     path: str
     body: bytes
     content_type: str
+    headers: dict[str, str] = field(default_factory=dict)  # names in lower case
 
     @property
     def data(self) -> Json:

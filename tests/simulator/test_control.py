@@ -18,7 +18,7 @@ PARCEL = {"carrier": "sf", "account": "P1", "waybill": "SF1"}
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "word"),
     [
-        ("POST", "/accounts", {"carrier": "ups", "account": "A"}, 400, "no carrier"),
+        ("POST", "/accounts", {"carrier": "dhl", "account": "A"}, 400, "no carrier"),
         (
             "POST",
             "/accounts",

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 from base64 import b64encode
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode
 
 import pytest
 
@@ -289,3 +289,38 @@ async def test_only_who_subscribes_is_told_where_the_account_says_so(desk: Desk)
     await desk.advance(2 * DAY_MS)
     assert desk.pushed(told)
     assert not desk.pushed(untold)
+
+
+async def test_a_push_may_come_as_a_form(desk: Desk) -> None:
+    account = {"carrier": "zto", "account": "Z1", "credentials": {"app_secret": "zs"}}
+    address = {"push_url": f"{desk.inbox_url}/zto", "options": {"push_format": "form"}}
+    await desk.control("POST", "/accounts", account | address)
+    script = {"faults": [{"name": "push_bad_signature"}]}
+    waybill = await desk.parcel("zto", script, status="out_for_delivery")
+    await desk.advance(3 * HOUR_MS)
+    genuine = []
+    for push in desk.pushed(waybill):
+        fields = {name: values[0] for name, values in parse_qs(push.body.decode()).items()}
+        assert (fields["msg_type"], fields["company_id"]) == ("Traces", "Z1")
+        assert json.loads(fields["data"])["action"] == "SIGNED"
+        genuine.append(fields["data_digest"] == zto_digest(fields["data"], "zs"))
+    assert sorted(genuine) == [False, True]
+
+
+async def test_a_return_to_another_address_names_it(desk: Desk) -> None:
+    waybill = await desk.parcel("zto", {"outcome": "returned"})
+    message = {"billCode": waybill, "requestId": "r1", "destinationType": "4"}
+    parts = ("Phone", "Username", "Address", "District", "City", "Province")
+    address = {f"receive{name}": "x" for name in parts}
+    for part in address:
+        short = {name: text for name, text in address.items() if name != part}
+        answer = await desk.zto("thirdcenter.createIntercept", message | short)
+        assert answer["statusCode"] == "S400"
+    answer = await desk.zto("thirdcenter.createIntercept", message | address)
+    assert answer["status"] is True
+
+
+async def test_a_claim_is_answered_under_its_trace(desk: Desk) -> None:
+    waybill = await desk.parcel("zto", {"outcome": "lost"})
+    answer = await claim(desk, waybill, "10", trace="c7")
+    assert answer["traceId"] == "c7"
