@@ -24,10 +24,9 @@ MERCHANT = 1  # whose code the canceller's is: assumed
 
 PLATFORM = (  # about our call, not about the parcel: not executed; all of them assumed
     wire.each("18 19 20 21 22 23", Answer(Verdict.BUSY, Reason.BAD_CREDENTIALS, assumed=True))
-    | wire.each("24 25", Answer(Verdict.BUSY, Reason.BAD_REQUEST, assumed=True))  # the time
+    | wire.each("24 25 26", Answer(Verdict.BUSY, Reason.BAD_REQUEST, assumed=True))
     | wire.each("90", Answer(Verdict.BUSY, Reason.RATE_LIMITED, assumed=True))
     | wire.each("43 67", Answer(Verdict.BUSY, Reason.CARRIER_SYSTEM, assumed=True))
-    | wire.each("26", Answer(Verdict.REFUSED, Reason.BAD_REQUEST, assumed=True))
 )
 REFUSED = Answer(Verdict.REFUSED, Reason.UNLISTED, assumed=True)
 INTERCEPT = {
@@ -38,6 +37,7 @@ INTERCEPT = {
     "103": Answer(Verdict.REFUSED, Reason.TOO_LATE, assumed=True),
     "104": Answer(Verdict.REFUSED, Reason.DELIVERED, assumed=True),
     "105": Answer(Verdict.REFUSED, Reason.ALREADY_INTERCEPTED, assumed=True),
+    "107": Answer(Verdict.REFUSED, Reason.NOT_PICKED_UP, assumed=True),
     "106": Answer(Verdict.REFUSED, Reason.NOT_ALLOWED, assumed=True),  # on its return leg
 }
 

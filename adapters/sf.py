@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from adapters import strict, wire
+from adapters import markup, strict, wire
 from gateway.domain import carrier as port
 from gateway.domain.carrier import Answer, Call, Milestone, Order, Reason, Reply, Scan, Verdict
 
@@ -195,7 +195,7 @@ def unsigned(push: port.Push, credentials: port.Credentials) -> port.Tier | None
 
 def pushed(push: port.Push) -> port.Delivery:
     if push.body.startswith(XML):
-        routes = strict.xml_rows(strict.parse_form(push.body)["content"], "Request", "WaybillRoute")
+        routes = markup.rows(strict.parse_form(push.body)["content"], "Request", "WaybillRoute")
     else:
         routes = port.read_json(push.body)["Body"]["WaybillRoute"]
     routes = strict.several(routes, ROUTES_MAX, least=1)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from adapters import strict, wire
+from adapters import markup, strict, wire
 from gateway.domain import carrier as port
 from gateway.domain.carrier import Answer, Call, Cause, Milestone, Order, Reason, Reply, Scan
 from gateway.domain.carrier import Verdict as V
@@ -93,7 +93,7 @@ def subscribe(trace: port.Trace) -> Call:
 
 def opened(reply: Reply) -> Any:
     xml = reply.body.startswith(b"<")
-    return strict.xml_fields(reply.body.decode(), "response") if xml else reply.json()
+    return markup.fields(reply.body.decode(), "response") if xml else reply.json()
 
 
 def reading(

@@ -9,9 +9,6 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
-from xml.etree.ElementTree import Element, ParseError
-
-from defusedxml.ElementTree import fromstring
 
 from gateway.domain.carrier import (
     BROKEN,
@@ -39,7 +36,6 @@ MINOR_MAX = 2**63 - 1  # one signed 64-bit column in either database
 TOKEN_LENGTH_MAX = 64
 PROSE_LENGTH_MAX = 1000
 FORM_FIELDS_MAX = 50
-XML_ELEMENTS_MAX = 200  # the longest push has ten routes
 # Words that carriers use; that they use just these is assumed.
 PROBLEMS = {"拒收": Milestone.ADDRESSEE_REFUSED, "遗失": Milestone.LOST, "找回": Milestone.FOUND}
 PROBLEMS |= {"破损": Milestone.DAMAGED}
@@ -212,38 +208,6 @@ def base64_bytes(text: str) -> bytes:
 
 def equal(given: bytes, expected: bytes) -> bool:
     return hmac.compare_digest(given, expected)
-
-
-def xml_rows(text: str, root: str, row: str) -> list[dict[str, str]]:
-    """The attributes of every `row` under `root`; no DTD, no entities, a bounded number."""
-    return [dict(element.attrib) for element in _document(text, root).iter(row)]
-
-
-def xml_fields(text: str, root: str) -> dict[str, Any]:
-    """What the elements under `root` hold: each there once, a text or what lies beneath it."""
-    tree = _document(text, root)
-    distinct(element.tag for element in tree)
-    return {element.tag: _held(element) for element in tree}
-
-
-def _held(element: Element) -> Any:
-    if not len(element):
-        return element.text or ""
-    held = [(child.tag, _held(child)) for child in element]
-    named = dict(held)
-    return named if len(named) == len(held) else [value for _, value in held]
-
-
-def _document(text: str, root: str) -> Element:
-    if text.count("<") > 2 * XML_ELEMENTS_MAX:
-        raise ValueError("too many elements")
-    try:
-        tree: Element = fromstring(text, forbid_dtd=True)
-    except ParseError:
-        raise ValueError("not well-formed XML") from None
-    if tree.tag != root:
-        raise ValueError("another document")
-    return tree
 
 
 def strictly(decode: Callable[[Push], Delivery]) -> Callable[[Push], Delivery]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from adapters import strict, wire
+from adapters import markup, strict, wire
 from gateway.domain import carrier as port
 from gateway.domain.carrier import Answer, Call, Cause, Milestone, Order, Reason, Reply, Scan
 from gateway.domain.carrier import Verdict as V
@@ -186,7 +186,7 @@ def scan(fields: Mapping[str, Any]) -> Scan:
 
 
 def update(push: port.Push) -> dict[str, Any]:
-    return strict.xml_fields(strict.parse_form(push.body)["logistics_interface"], "UpdateInfo")
+    return markup.fields(strict.parse_form(push.body)["logistics_interface"], "UpdateInfo")
 
 
 @strict.refusing

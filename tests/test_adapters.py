@@ -668,4 +668,4 @@ def test_a_file_is_short_and_pure(file: File) -> None:
             imported.add(node.module or "")
         assert not isinstance(node, ast.AsyncFunctionDef | ast.Global)
     strangers = {name for name in imported - OURS if name.split(".")[0] not in PURE}
-    assert strangers - {"adapters.strict", "adapters.wire"} == set()
+    assert strangers - {"adapters.markup", "adapters.strict", "adapters.wire"} == set()

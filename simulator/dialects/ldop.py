@@ -30,6 +30,7 @@ ASSUMED = {
     Reason.ALREADY_DELIVERED: ("104", "运单已妥投"),
     Reason.ALREADY_INTERCEPTED: ("105", "运单已有拦截"),
     Reason.RETURN_LEG: ("106", "运单已在逆向途中"),
+    Reason.NOT_PICKED_UP: ("107", "订单处理中,暂不可取消"),
     Reason.UNLISTED: ("199", "其他原因不可拦截"),
 }
 ASSUMED_BAD_TOKEN = ("19", "无效access_token", "Invalid access_token")
