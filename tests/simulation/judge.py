@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from adapters import ADAPTERS
+from gateway.domain.carrier import Dedup
 from simulator.truth import ClaimState, Facts, facts
 from simulator.truth import judge as ruling
 from simulator.world import Interception
@@ -243,8 +244,14 @@ def _refused(world: "World", one: Kept) -> bool:
     """Whether a refusal was the gateway's to go by: it came, and not only after an acceptance. One
     that waited for the store, while the parcel was seen on its way back, contradicts what is known.
     """
-    [(before, _)] = world.auditor.rows(REFUSALS, id=one.id)
+    before, _ = _refusals(world, one)
     return bool(before)
+
+
+def _refusals(world: "World", one: Kept) -> tuple[int, int]:
+    by_waybill = ADAPTERS[one.channel].dedup.value is Dedup.WAYBILL
+    [(before, after)] = world.auditor.rows(REFUSALS, id=one.id, by_waybill=by_waybill)
+    return before, after
 
 
 REFUSALS = """
@@ -255,7 +262,12 @@ FROM evidence r LEFT JOIN (
     WHERE v.col = 'decision' AND v.target = 'ACCEPTED' GROUP BY v.interception
 ) a ON a.interception = r.interception
 WHERE r.interception = :id AND r.kind = 'reply' AND r.verdict = 'refused'
-"""  # how many came before the acceptance that was believed, and how many clear ones after it
+    AND NOT (:by_waybill AND EXISTS (
+        SELECT 1 FROM attempt m JOIN attempt o ON o.interception = m.interception
+        WHERE m.id = r.attempt AND o.kind = 'post' AND o.started_ms < m.started_ms
+            AND o.outcome IN ('lost', 'answered')))
+"""  # How many came before the acceptance that was believed, and how many clear ones after it.
+# Where a carrier knows waybills only, the refusal of a repeat is no word about what was sent before.
 
 
 def _story(one: Kept) -> str:
@@ -445,7 +457,7 @@ def exceptions(world: "World", found: list[Kept]) -> Wrong:
     for one in found:
         if one.decision == "LATE_ACCEPTED" and "LATE_ACCEPTANCE" not in told[one.id]:
             yield "inv.C2", f"{one.id} is accepted late, and nobody was told"
-        [(_, after)] = world.auditor.rows(REFUSALS, id=one.id)
+        _, after = _refusals(world, one)
         if one.decision == "ACCEPTED" and after and "CONTRADICTION" not in told[one.id]:
             yield "gt.exceptions", f"{one.id} is refused after its acceptance, and nobody was told"
         if one.failure in ("DELIVERED", "CARRIER") and "PROMISE_BROKEN" not in told[one.id]:

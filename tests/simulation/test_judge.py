@@ -39,4 +39,27 @@ def test_a_refusal_counts_by_when_it_came(
             db.execute(f"INSERT INTO evidence VALUES {row}")
         if "yes" in order:
             db.execute(TAKEN)
-        assert db.execute(REFUSALS, {"id": "one"}).fetchall() == [counted]
+        asked = {"id": "one", "by_waybill": False}
+        assert db.execute(REFUSALS, asked).fetchall() == [counted]
+
+
+@pytest.mark.parametrize(
+    ("first", "by_waybill", "counted"),
+    [("lost", False, 1), ("lost", True, 0), ("answered", True, 0), ("not_sent", True, 1)],
+)
+def test_a_repeat_that_is_refused_says_nothing_of_the_first_request(
+    tmp_path: Path, first: str, by_waybill: bool, counted: int
+) -> None:
+    """To a carrier that knows waybills only; one that never left is no first request."""
+    path = tmp_path / "turnback.db"
+    migrate(path)
+    with closing(sqlite3.connect(path)) as db:
+        for number, outcome in enumerate((first, "answered")):
+            db.execute(
+                "INSERT INTO attempt VALUES (?, 'one', 'post', 1, ?, ?, 9, 9, ?)",
+                (f"post-{number}", number, number, outcome),
+            )
+        row = REPLY.format(reason="too_late").replace("NULL", "'post-1'", 1)
+        db.execute(f"INSERT INTO evidence VALUES {row}")
+        asked = {"id": "one", "by_waybill": by_waybill}
+        assert db.execute(REFUSALS, asked).fetchall() == [(counted, 0)]
