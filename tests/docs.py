@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from adapters import ADAPTERS
+from adapters.levels import LEVELS
 from gateway import capabilities
 from gateway.domain import interception as tables
 from gateway.domain.refusal import TEXTS, Kind
@@ -43,7 +44,11 @@ def movements() -> str:
 
 
 def matrix() -> str:
-    return capabilities.as_table(ADAPTERS)
+    return capabilities.as_table(ADAPTERS, LEVELS)
+
+
+def facts() -> str:
+    return capabilities.as_facts(ADAPTERS)
 
 
 def refusals() -> str:
@@ -64,6 +69,7 @@ PARTS = {
     "states": states,
     "movements": movements,
     "matrix": matrix,
+    "facts": facts,
     "refusals": refusals,
     "rules": rules,
 }

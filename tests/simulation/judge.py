@@ -267,7 +267,7 @@ WHERE r.interception = :id AND r.kind = 'reply' AND r.verdict = 'refused'
         WHERE m.id = r.attempt AND o.kind = 'post' AND o.started_ms < m.started_ms
             AND o.outcome IN ('lost', 'answered')))
 """  # How many came before the acceptance that was believed, and how many clear ones after it.
-# Where a carrier knows waybills only, the refusal of a repeat is no word about what was sent before.
+# Where a carrier knows waybills only, the refusal of a repeat says nothing of what was sent before.
 
 
 def _story(one: Kept) -> str:
