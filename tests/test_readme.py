@@ -94,8 +94,10 @@ def test_every_command_says_what_it_does(command: str) -> None:
 
 def test_capabilities_are_told_in_both_forms() -> None:
     listed = json.loads(ran("turnback", "carriers", "--json"))
-    assert [carrier["name"] for carrier in listed] == ["sf", "zto"]
-    assert "not offered" in ran("turnback", "carriers")
+    names = "sf zto yto jdl ldop sto jt kuaidi100 ups yunda".split()
+    assert [carrier["name"] for carrier in listed] == names
+    table = ran("turnback", "carriers")
+    assert all(f"| `{name}` |" in table for name in names)
 
 
 def test_a_wrong_configuration_names_its_field(tmp_path: Path) -> None:
