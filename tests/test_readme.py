@@ -94,7 +94,7 @@ def test_every_command_says_what_it_does(command: str) -> None:
 
 def test_capabilities_are_told_in_both_forms() -> None:
     listed = json.loads(ran("turnback", "carriers", "--json"))
-    names = "sf zto yto jdl ldop sto jt kuaidi100 ups yunda".split()
+    names = ["sf", "zto", "yto", "jdl", "ldop", "sto", "jt", "kuaidi100", "ups", "yunda"]
     assert [carrier["name"] for carrier in listed] == names
     table = ran("turnback", "carriers")
     assert all(f"| `{name}` |" in table for name in names)
