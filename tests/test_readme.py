@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs import README, filled
+from tests.docs import CARRIERS, README, carriers, filled
 
 ROOT = README.parent
 BIN = Path(sys.executable).parent
@@ -21,6 +21,7 @@ BIN = Path(sys.executable).parent
 def test_what_comes_from_code_is_fresh() -> None:
     text = README.read_text("utf-8")
     assert filled(text) == text, "run `python -m tests.docs`"
+    assert CARRIERS.read_text("utf-8") == carriers(), "run `python -m tests.docs`"
 
 
 def test_every_file_that_is_named_exists() -> None:
