@@ -143,8 +143,8 @@ BUGS: tuple[Bug, ...] = (
         "blind_resend",
         "a request is sent again to a carrier that recognises no repeats",
         REPLY,
-        "    return terms.adapters[ic.channel].dedup.value is Dedup.REFERENCE\n",
-        "    return terms.adapters[ic.channel] is not None\n",
+        "    return adapter.dedup.value is Dedup.REFERENCE and not by_order(ic)\n",
+        "    return adapter is not None and not by_order(ic)\n",
     ),
     bug(
         "absent_too_early",
