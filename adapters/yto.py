@@ -185,8 +185,8 @@ def scan(fields: Mapping[str, Any]) -> Scan:
     return Scan(waybill, milestone, code, at_ms, place, text, signer, cause=cause)
 
 
-def update(push: port.Push) -> dict[str, Any]:
-    return markup.fields(strict.parse_form(push.body)["logistics_interface"], "UpdateInfo")
+def update(form: Mapping[str, str]) -> dict[str, Any]:
+    return markup.fields(form["logistics_interface"], "UpdateInfo")
 
 
 @strict.refusing
@@ -197,21 +197,21 @@ def verify(push: port.Push, credentials: port.Credentials) -> port.Tier | None:
     client = credentials.get("push_client_id") or credentials["client_id"]
     digest = wire.md5((form["logistics_interface"] + secret).encode())
     genuine = strict.equal(strict.base64_bytes(form["data_digest"]), digest)
-    return port.Tier.T1 if genuine and update(push)["clientID"] == client else None
+    return port.Tier.T1 if genuine and update(form)["clientID"] == client else None
 
 
 @strict.strictly
 def pushed(push: port.Push) -> port.Delivery:
-    text, fields = strict.parse_form(push.body)["logistics_interface"], update(push)
+    fields = update(form := strict.parse_form(push.body))
     waybill, account = strict.token(fields["mailNo"]), strict.token(fields["clientID"])
     scans = (scan(fields),) if fields["infoType"] == "STATUS" else ()
-    return port.Delivery(wire.sha256_hex(text), (waybill,), scans, account)
+    return port.Delivery(wire.sha256_hex(form["logistics_interface"]), (waybill,), scans, account)
 
 
 def acknowledged(push: port.Push, success: str = "true", why: str = "") -> Reply:
     """Repeats the order's number; of what cannot be read, none."""
     try:
-        order = strict.optional_token(update(push).get("txLogisticID"))
+        order = strict.optional_token(update(strict.parse_form(push.body)).get("txLogisticID"))
     except port.BROKEN:
         order = ""
     fields = {"logisticProviderID": "YTO", "txLogisticID": order, "success": success}
