@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from adapters import markup, strict, wire
+from adapters.wire import RECEIVED, REFUSED, UNCLEAR
 from gateway.domain import carrier as port
 from gateway.domain.carrier import Answer, Call, Cause, Milestone, Order, Reason, Reply, Scan
 from gateway.domain.carrier import Verdict as V
@@ -27,7 +28,6 @@ PLATFORM = {  # about our call, not about the parcel: not executed
     "429": Answer(V.BUSY, Reason.RATE_LIMITED, assumed=True),
     "500": Answer(V.BUSY, Reason.CARRIER_SYSTEM, assumed=True),
 }
-RECEIVED = Answer(V.RECEIVED)
 NOT_SHIPPED = Answer(V.ACCEPTED, path=port.Path.CANCELLED_BEFORE_PICKUP)
 ASKED = wire.refusals({"100": Reason.BAD_REQUEST, "101": Reason.UNKNOWN_WAYBILL})
 INTERCEPT = {
@@ -104,7 +104,7 @@ track = wire.about_one("/open/track_query_adapter/v1", "NUMBER")
 subscribe = wire.about_one(SUBSCRIBE, "waybillNo")
 
 
-def refusal(body: Any, codes: wire.Codes, no: Answer = wire.REFUSED) -> Answer:
+def refusal(body: Any, codes: wire.Codes, no: Answer = REFUSED) -> Answer:
     """`success`, `code` and `reason`: what the platform says, and some methods."""
     code = strict.token(body["code"])
     if strict.flag(body["success"]):
@@ -124,7 +124,7 @@ def ruling(codes: wire.Codes) -> wire.Decode:
         if code == OK or success:
             strict.yes(reply, success, code == OK)
         another = code == DUPLICATE and LIVE not in text
-        answer = wire.REFUSED if another else codes.get(code, wire.REFUSED)
+        answer = REFUSED if another else codes.get(code, REFUSED)
         return replace(answer, code=code, waybill=strict.optional_token(body.get("waybillNo")))
 
     return decode
@@ -152,7 +152,7 @@ def tracked(reply: Reply) -> Answer:
     """A bare list of scans; where there are none, a yes with a code and an empty map."""
     body = reply.json()
     if isinstance(body, dict) and not strict.flag(body["success"]):
-        return refusal(body, {}, wire.UNCLEAR)
+        return refusal(body, {}, UNCLEAR)
     strict.yes(reply)
     if isinstance(body, dict):
         ((number, none),) = body["map"].items()
