@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from adapters import strict, wire
+from adapters.wire import RECEIVED, REFUSED, UNCLEAR
 from gateway.domain import carrier as port
 from gateway.domain.carrier import Answer, Call, Cause, Milestone, Reason, Reply, Scan, Verdict
 
@@ -29,17 +30,13 @@ NEEDED: Mapping[str, tuple[str, ...]] = {  # settings that an order origin needs
 }
 WINDOW = wire.ON_THE_WAY | {port.Status.NOT_PICKED_UP}
 OK, SCANS_MAX = "1000", 500
-SECONDS_MAX, TOKEN = 10 * 366 * 86_400, re.compile(r"[!-~]{1,2048}")
 
 PLATFORM = (  # about our call, not about the parcel; 2001 and 4000 are public for tracking alone
     wire.each("2001 2002 2003", Answer(Verdict.BUSY, Reason.BAD_CREDENTIALS, assumed=True))
     | wire.each("2009", Answer(Verdict.BUSY, Reason.RATE_LIMITED, assumed=True))
     | wire.each("4000", Answer(Verdict.BUSY, Reason.CARRIER_SYSTEM, assumed=True))
 )
-REFUSED = Answer(Verdict.REFUSED, Reason.UNLISTED, assumed=True)
-UNCLEAR = Answer(Verdict.UNKNOWN, Reason.UNLISTED)  # a query refused says nothing of its object
 BAD_REQUEST = Answer(Verdict.REFUSED, Reason.BAD_REQUEST, assumed=True)
-RECEIVED = Answer(Verdict.RECEIVED)
 INTERCEPT = {
     OK: RECEIVED,
     "2004": BAD_REQUEST,
@@ -155,12 +152,8 @@ def refreshed(reply: Reply) -> port.Token | Answer:
         code, reason = strict.token(body["error"]), Reason.CARRIER_SYSTEM
         reason = Reason.BAD_CREDENTIALS if code.startswith("invalid_") else reason
         return Answer(Verdict.BUSY, reason, code=code, assumed=True)
-    seconds, text = body["expires_in"], body["access_token"]
-    if reply.status != 200 or type(seconds) is not int or not 0 < seconds <= SECONDS_MAX:
-        raise ValueError("no token, or one without an end")
-    if not isinstance(text, str) or not TOKEN.fullmatch(text):
-        raise ValueError("not a token")
-    return port.Token(text, seconds * 1000)
+    strict.yes(reply, type(body["expires_in"]) is int)
+    return strict.lent(body)
 
 
 def reading(codes: wire.Codes, found: wire.Found = wire.told, no: Answer = REFUSED) -> wire.Decode:

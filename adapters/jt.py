@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from adapters import strict, wire
-from adapters.wire import REFUSED, UNCLEAR
+from adapters.wire import RECEIVED, REFUSED, UNCLEAR
 from gateway.domain import carrier as port
 from gateway.domain.carrier import Answer, Call, Milestone, Reason, Reply, Scan, Verdict
 
@@ -33,7 +33,6 @@ PLATFORM = (  # about our call, not about the parcel: not executed; 145003040 ma
     | wire.each("145003050", Answer(Verdict.REFUSED, Reason.BAD_REQUEST))
 )
 PLATFORM = {code: replace(answer, assumed=True) for code, answer in PLATFORM.items()}
-RECEIVED = Answer(Verdict.RECEIVED)
 INTERCEPT = {
     OK: RECEIVED,
     "999002001": Answer(Verdict.REFUSED, Reason.UNKNOWN_WAYBILL, assumed=True),

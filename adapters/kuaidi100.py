@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from adapters import strict, wire
+from adapters.wire import RECEIVED, REFUSED
 from gateway.domain import carrier as port
 from gateway.domain.carrier import Answer, Call, Reason, Reply, Verdict
 
@@ -42,9 +43,8 @@ PLATFORM = (  # about our call, not about the parcel: not executed
     | wire.each("502", Answer(Verdict.BUSY, Reason.RATE_LIMITED, assumed=True))
     | wire.each("501", Answer(Verdict.BUSY, Reason.CARRIER_SYSTEM, assumed=True))
 )
-REFUSED = Answer(Verdict.REFUSED, Reason.UNLISTED, assumed=True)
 ASKED = {
-    OK: Answer(Verdict.RECEIVED),
+    OK: RECEIVED,
     "400": Answer(Verdict.REFUSED, Reason.BAD_REQUEST, assumed=True),
     "30001": Answer(Verdict.REFUSED, Reason.UNKNOWN_WAYBILL, assumed=True),
     "30007": Answer(Verdict.REFUSED, Reason.NOT_ALLOWED, assumed=True),  # not with this company

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from adapters import strict, wire
+from adapters.wire import REFUSED
 from gateway.domain import carrier as port
 from gateway.domain.carrier import Answer, Call, Reason, Reply, Verdict
 
@@ -28,7 +29,6 @@ PLATFORM = (  # about our call, not about the parcel: not executed; all of them 
     | wire.each("90", Answer(Verdict.BUSY, Reason.RATE_LIMITED, assumed=True))
     | wire.each("43 67", Answer(Verdict.BUSY, Reason.CARRIER_SYSTEM, assumed=True))
 )
-REFUSED = Answer(Verdict.REFUSED, Reason.UNLISTED, assumed=True)
 INTERCEPT = {
     "100": Answer(Verdict.ACCEPTED),
     "108": Answer(Verdict.DUPLICATE),

@@ -50,8 +50,8 @@ CANCEL_ORDER = {
     "8019": Answer(Verdict.REFUSED, Reason.ALREADY_CANCELLED),  # or confirmed: SF does not say
     "8024": UNKNOWN_WAYBILL,
 }
-TRACK = {"S0000": Answer(Verdict.RECEIVED)}
-SUBSCRIBE = {"S0000": Answer(Verdict.RECEIVED), "8024": UNKNOWN_WAYBILL}
+TRACK = {"S0000": wire.RECEIVED}
+SUBSCRIBE = {"S0000": wire.RECEIVED, "8024": UNKNOWN_WAYBILL}
 
 MILESTONES = (  # 310 is a transit code, its being the last one assumed; so are 655 to 657
     wire.each("50 54", Milestone.PICKED_UP)

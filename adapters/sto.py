@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from adapters import markup, strict, wire
+from adapters.wire import RECEIVED, REFUSED, UNCLEAR
 from gateway.domain import carrier as port
 from gateway.domain.carrier import Answer, Call, Cause, Milestone, Order, Reason, Reply, Scan
 from gateway.domain.carrier import Verdict as V
@@ -25,7 +26,6 @@ PLATFORM = {  # about our call, not about the parcel: not executed
     "S07": Answer(V.BUSY, Reason.CARRIER_SYSTEM, assumed=True),
     "S12": Answer(V.BUSY, Reason.RATE_LIMITED, assumed=True),
 }
-RECEIVED = Answer(V.RECEIVED)
 SUBSCRIBE = wire.refusals({"R000": Reason.BAD_REQUEST, "R001": Reason.UNKNOWN_WAYBILL})
 INTERCEPT = {
     **SUBSCRIBE,
@@ -97,7 +97,7 @@ def opened(reply: Reply) -> Any:
 
 
 def reading(
-    codes: wire.Codes, yes: Answer, found: wire.Found = wire.told, no: Answer = wire.REFUSED
+    codes: wire.Codes, yes: Answer, found: wire.Found = wire.told, no: Answer = REFUSED
 ) -> wire.Decode:
     """Decode an envelope: a yes has no error code, a no with `needRetry` was not executed."""
 
@@ -201,7 +201,7 @@ ADAPTER = port.Adapter(
     zone=port.Fact("Asia/Shanghai", ASSUMED),
     window=port.Fact(wire.ON_THE_WAY, ASSUMED),
     intercept=port.Operation(intercept, reading(INTERCEPT, RECEIVED), repeatable=False, grade=SEEN),
-    track=port.Operation(track, reading({}, RECEIVED, tracked, wire.UNCLEAR), True, grade=SEEN),
+    track=port.Operation(track, reading({}, RECEIVED, tracked, UNCLEAR), True, grade=SEEN),
     cancel=port.Operation(
         cancel, reading(CANCEL, Answer(V.CANCELLED)), repeatable=True, grade=SEEN
     ),

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from adapters import strict, wire
+from adapters.wire import RECEIVED, REFUSED, UNCLEAR
 from gateway.domain import carrier as port
 from gateway.domain.carrier import Answer, Call, Milestone, Order, Reason, Reply, Scan, Verdict
 
@@ -22,9 +23,7 @@ WAYBILL, PERSON = re.compile(r"1Z[A-Z0-9]{16}"), re.compile(r".{0,29}\S.{0,29}",
 REASON = re.compile("AM|AN|AQ|AR|AS|FA|KR|KS|KV")  # for a return; AM: the order was cancelled
 NAME_MAX, TRANS_ID_MAX, SEVERAL_MAX, SCANS_MAX = 30, 14, 100, 500
 
-REFUSED = Answer(Verdict.REFUSED, Reason.UNLISTED, assumed=True)
-UNCLEAR = Answer(Verdict.UNKNOWN, Reason.UNLISTED)  # a look refused says nothing of its object
-RECEIVED, CANCELLED = Answer(Verdict.RECEIVED), Answer(Verdict.CANCELLED)
+CANCELLED = Answer(Verdict.CANCELLED)
 UNKNOWN_WAYBILL = Answer(Verdict.REFUSED, Reason.UNKNOWN_WAYBILL, assumed=True)
 BAD_REQUEST = Answer(Verdict.REFUSED, Reason.BAD_REQUEST)
 NOT_ALLOWED = Answer(Verdict.REFUSED, Reason.NOT_ALLOWED)

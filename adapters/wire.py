@@ -32,6 +32,7 @@ Found = Callable[[Answer, Any], Answer]  # what a yes says, made complete from i
 ON_THE_WAY = frozenset(
     {Status.PICKED_UP, Status.IN_TRANSIT, Status.AT_DESTINATION, Status.OUT_FOR_DELIVERY}
 )
+RECEIVED = Answer(Verdict.RECEIVED)
 REFUSED = Answer(Verdict.REFUSED, Reason.UNLISTED, assumed=True)  # a clear no, why is not listed
 UNCLEAR = Answer(Verdict.UNKNOWN, Reason.UNLISTED)  # the same to a query: nothing of its object
 IN_FLIGHT_BOUND_MS = 20 * 60 * 1000  # where no carrier says how long a request may be under way

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from adapters import markup, strict, wire
+from adapters.wire import RECEIVED, REFUSED, UNCLEAR
 from gateway.domain import carrier as port
 from gateway.domain.carrier import Answer, Call, Cause, Milestone, Order, Reason, Reply, Scan
 from gateway.domain.carrier import Verdict as V
@@ -27,7 +28,6 @@ PLATFORM = {  # about our call, not about the parcel: not executed
     "429": Answer(V.BUSY, Reason.RATE_LIMITED, assumed=True),
     "500": Answer(V.BUSY, Reason.CARRIER_SYSTEM, assumed=True),
 }
-RECEIVED = Answer(V.RECEIVED)
 NOT_SHIPPED = Answer(V.ACCEPTED, path=port.Path.CANCELLED_BEFORE_PICKUP)
 ASKED = wire.refusals({"100": Reason.BAD_REQUEST, "101": Reason.UNKNOWN_WAYBILL})
 INTERCEPT = {
@@ -104,7 +104,7 @@ track = wire.about_one("/open/track_query_adapter/v1", "NUMBER")
 subscribe = wire.about_one(SUBSCRIBE, "waybillNo")
 
 
-def refusal(body: Any, codes: wire.Codes, no: Answer = wire.REFUSED) -> Answer:
+def refusal(body: Any, codes: wire.Codes, no: Answer = REFUSED) -> Answer:
     """`success`, `code` and `reason`: what the platform says, and some methods."""
     code = strict.token(body["code"])
     if strict.flag(body["success"]):
@@ -124,7 +124,7 @@ def ruling(codes: wire.Codes) -> wire.Decode:
         if code == OK or success:
             strict.yes(reply, success, code == OK)
         another = code == DUPLICATE and LIVE not in text
-        answer = wire.REFUSED if another else codes.get(code, wire.REFUSED)
+        answer = REFUSED if another else codes.get(code, REFUSED)
         return replace(answer, code=code, waybill=strict.optional_token(body.get("waybillNo")))
 
     return decode
@@ -152,7 +152,7 @@ def tracked(reply: Reply) -> Answer:
     """A bare list of scans; where there are none, a yes with a code and an empty map."""
     body = reply.json()
     if isinstance(body, dict) and not strict.flag(body["success"]):
-        return refusal(body, {}, wire.UNCLEAR)
+        return refusal(body, {}, UNCLEAR)
     strict.yes(reply)
     if isinstance(body, dict):
         ((number, none),) = body["map"].items()
@@ -185,8 +185,8 @@ def scan(fields: Mapping[str, Any]) -> Scan:
     return Scan(waybill, milestone, code, at_ms, place, text, signer, cause=cause)
 
 
-def update(push: port.Push) -> dict[str, Any]:
-    return markup.fields(strict.parse_form(push.body)["logistics_interface"], "UpdateInfo")
+def update(form: Mapping[str, str]) -> dict[str, Any]:
+    return markup.fields(form["logistics_interface"], "UpdateInfo")
 
 
 @strict.refusing
@@ -197,21 +197,21 @@ def verify(push: port.Push, credentials: port.Credentials) -> port.Tier | None:
     client = credentials.get("push_client_id") or credentials["client_id"]
     digest = wire.md5((form["logistics_interface"] + secret).encode())
     genuine = strict.equal(strict.base64_bytes(form["data_digest"]), digest)
-    return port.Tier.T1 if genuine and update(push)["clientID"] == client else None
+    return port.Tier.T1 if genuine and update(form)["clientID"] == client else None
 
 
 @strict.strictly
 def pushed(push: port.Push) -> port.Delivery:
-    text, fields = strict.parse_form(push.body)["logistics_interface"], update(push)
+    fields = update(form := strict.parse_form(push.body))
     waybill, account = strict.token(fields["mailNo"]), strict.token(fields["clientID"])
     scans = (scan(fields),) if fields["infoType"] == "STATUS" else ()
-    return port.Delivery(wire.sha256_hex(text), (waybill,), scans, account)
+    return port.Delivery(wire.sha256_hex(form["logistics_interface"]), (waybill,), scans, account)
 
 
 def acknowledged(push: port.Push, success: str = "true", why: str = "") -> Reply:
     """Repeats the order's number; of what cannot be read, none."""
     try:
-        order = strict.optional_token(update(push).get("txLogisticID"))
+        order = strict.optional_token(update(strict.parse_form(push.body)).get("txLogisticID"))
     except port.BROKEN:
         order = ""
     fields = {"logisticProviderID": "YTO", "txLogisticID": order, "success": success}

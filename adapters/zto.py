@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from adapters import strict, wire
-from adapters.wire import REFUSED, UNCLEAR
+from adapters.wire import RECEIVED, REFUSED, UNCLEAR
 from gateway.domain import carrier as port
 from gateway.domain.carrier import Answer, Call, Cause, Milestone, Reason, Reply, Scan, Verdict
 
@@ -23,7 +23,6 @@ PLATFORM = (  # about our call, not about the parcel: not executed
     | wire.each("S211", Answer(Verdict.BUSY, Reason.RATE_LIMITED, assumed=True))
     | wire.each("S500", Answer(Verdict.BUSY, Reason.CARRIER_SYSTEM, assumed=True))
 )
-RECEIVED = Answer(Verdict.RECEIVED)
 INTERCEPTED = Answer(Verdict.ACCEPTED, path=port.Path.INTERCEPTED)
 ABSENT = Answer(Verdict.ABSENT, assumed=True)
 TRACK = {

@@ -274,13 +274,9 @@ class Settings(BaseSettings):
             if carrier.adapter is None:
                 continue
             try:
-                adapter = getattr(importlib.import_module(carrier.adapter), "ADAPTER", None)
-            except ImportError:
-                adapter = None
-            if isinstance(adapter, Adapter) and adapter.name == name:
-                found[name] = adapter
-            else:
-                problems.append(f"carriers.{name}.adapter: no module with an ADAPTER called {name}")
+                found[name] = imported(carrier.adapter, name)
+            except ValueError as error:
+                problems.append(f"carriers.{name}.adapter: {error}")
         if problems:
             raise ConfigError(problems)
         return found
@@ -339,6 +335,19 @@ class Settings(BaseSettings):
                     yield f"{here}: a production host, which the test settings refuse"
                 if url.startswith("http://") and not plaintext:
                     yield f"{here}: https is needed, or test.plaintext = true"
+
+
+def imported(module: str, name: str) -> Adapter:
+    """The ADAPTER of a module that is somebody else's. Raises ValueError that says what to mend."""
+    try:
+        adapter = getattr(importlib.import_module(module), "ADAPTER", None)
+    except Exception as error:  # whatever its author did
+        raise ValueError(f"the module cannot be imported ({type(error).__name__})") from error
+    if not isinstance(adapter, Adapter):
+        raise ValueError("the module has no ADAPTER that is an Adapter")
+    if adapter.name != name:
+        raise ValueError(f"the ADAPTER of the module is not called {name}")
+    return adapter
 
 
 def sites(adapter: Adapter, account: Account) -> dict[str, str]:

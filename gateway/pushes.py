@@ -269,7 +269,8 @@ def _row(gate: Gate, push: Push, tier: Tier, delivery: Delivery | None) -> Inbox
 
 def _shown(header: str) -> str:
     """A header as it may be kept: bytes that are no text reach us as lone surrogates."""
-    return header[:HEADER_KEPT].encode("ascii", "replace").decode()
+    text = header[:HEADER_KEPT].encode("ascii", "replace").decode()
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 class _Reticent(logging.Handler):

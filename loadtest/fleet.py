@@ -388,13 +388,18 @@ class Fleet:
                     "push_secret": account.push_secret,
                 }
             },
-            "contract": {
-                "fees": dict(FEES[account.carrier]),
-                "cap_minor": CAP_MINOR,
-                "payout": PAYOUTS[account.carrier],
-                "complaints": [{"kind": "group", "address": GROUPS[account.carrier]}],
-            },
+            "contract": self._contract(account.carrier),
             "limits": {"concurrency": 32, "per_second": 400, "timeout_ms": 2_000},
+        }
+
+    def _contract(self, carrier: str) -> Json:
+        if carrier not in FEES:  # that is only there to push
+            return {"fees": dict(SF_FEES), "cap_minor": CAP_MINOR}
+        return {
+            "fees": dict(FEES[carrier]),
+            "cap_minor": CAP_MINOR,
+            "payout": PAYOUTS[carrier],
+            "complaints": [{"kind": "group", "address": GROUPS[carrier]}],
         }
 
 

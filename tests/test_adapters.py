@@ -47,7 +47,6 @@ OURS = {"adapters", "gateway.domain", "gateway.domain.carrier"}
 OPERATIONS = tuple(
     name for name, hint in get_type_hints(Adapter).items() if "Operation" in str(hint)
 )
-SAFE = {Verdict.UNKNOWN, Verdict.BUSY}
 
 Question = Order | Trace | Case
 
@@ -230,64 +229,21 @@ def test_every_operation_has_golden_pairs(adapter: Adapter, name: str) -> None:
 # --- tokens ---------------------------------------------------------------------------------
 
 
-def tokens_of(adapter: Adapter) -> bool:
-    return any(case.adapter is adapter for case in golden("token_requests"))
-
-
-LENDING = [a for a in ADAPTERS.values() if a.token is not None and not tokens_of(a)]
+LENDING = [adapter for adapter in ADAPTERS.values() if adapter.token is not None]
 each_lending = pytest.mark.parametrize("adapter", LENDING, ids=lambda adapter: adapter.name)
-
-
-def lending(adapter: Adapter) -> dict[str, Any]:
-    """A golden file of its own form: one request, and what each reply lends or refuses."""
-    read_in = json.loads((GOLDEN / adapter.name / "token.json").read_text("utf-8"))
-    found: dict[str, Any] = read_in["lending"]
-    return found
+TOKEN_REQUESTS, TOKEN_REPLIES = golden("token_requests"), golden("token_replies")
 
 
 @each_lending
-def test_a_token_is_fetched_by_exactly_this_request(adapter: Adapter) -> None:
+def test_a_token_has_golden_pairs(adapter: Adapter) -> None:
+    assert any(golden.adapter is adapter for golden in TOKEN_REQUESTS)
+    assert any(golden.adapter is adapter and "token" in golden.case for golden in TOKEN_REPLIES)
+
+
+@pytest.mark.parametrize("golden", TOKEN_REQUESTS, ids=str)
+def test_a_token_is_asked_for_exactly_so(golden: Golden) -> None:
+    adapter = golden.adapter
     assert adapter.token is not None
-    known, expected = account(adapter), lending(adapter)["call"]
-    call = adapter.token.encode(known["credentials"])
-    sent = adapter.sign(call, known["credentials"], Stamp(**known["stamp"]))
-    shown = {"method": sent.method, "path": sent.path, "headers": dict(sent.headers)}
-    assert shown | {"body": sent.body.decode(), "site": sent.site} == expected
-    assert sent.site == "" or sent.site in adapter.sites
-    assert [secret for secret in known["credentials"].values() if secret in repr(sent)] == []
-
-
-@each_lending
-def test_a_reply_lends_exactly_this_or_nothing(adapter: Adapter) -> None:
-    assert adapter.token is not None
-    for case in lending(adapter)["replies"]:
-        found = read_token(adapter.token, reply(case))
-        if isinstance(found, Token):
-            assert {"token": found.text, "valid_ms": found.valid_ms} == case.get("lends"), case
-            assert found.text not in repr(found)
-        else:
-            assert told(found) == case.get("answer"), case
-
-
-@each_lending
-@unhurried
-@given(body=st.one_of(st.binary(max_size=200), st.sampled_from([b"", b"null", b"[]", b"{}"])))
-def test_garbage_lends_nothing(adapter: Adapter, body: bytes) -> None:
-    assert adapter.token is not None
-    found = read_token(adapter.token, Reply(200, body))
-    assert isinstance(found, Answer)
-    assert found.verdict is Verdict.UNKNOWN
-
-
-TOKENS = [adapter for adapter in ADAPTERS.values() if tokens_of(adapter)]
-each_token = pytest.mark.parametrize("adapter", TOKENS, ids=[adapter.name for adapter in TOKENS])
-TOKEN_REPLIES = golden("token_replies")
-
-
-@each_token
-def test_a_token_is_asked_for_exactly_so(adapter: Adapter) -> None:
-    assert adapter.token is not None
-    (case,) = (g.case for g in golden("token_requests") if g.adapter is adapter)
     known = account(adapter)
     call = adapter.token.encode(known["credentials"])
     sent = adapter.sign(call, known["credentials"], Stamp(**known["stamp"]))
@@ -296,7 +252,9 @@ def test_a_token_is_asked_for_exactly_so(adapter: Adapter) -> None:
         "path": sent.path,
         "headers": dict(sent.headers),
         "body": sent.body.decode(),
-    } == case["call"]
+        "site": sent.site,
+    } == golden.case["call"]
+    assert sent.site == "" or sent.site in adapter.sites
     assert [secret for secret in known["credentials"].values() if secret in repr(sent)] == []
 
 
@@ -312,7 +270,7 @@ def test_a_token_is_lent_or_refused(golden: Golden) -> None:
         assert told(answer) == golden.case["answer"]
 
 
-@each_token
+@each_lending
 @unhurried
 @given(body=GARBAGE, status=st.integers(100, 599))
 def test_garbage_is_no_token(adapter: Adapter, body: bytes, status: int) -> None:
@@ -362,7 +320,8 @@ def test_no_secret_and_no_person_shows_in_a_repr(adapter: Adapter, name: str) ->
     assert [secret for secret in private if secret and secret in shown] == []
 
 
-SECRETS = ("checkword", "app_secret", "client_secret", "webhook_credential")
+SECRETS = {"checkword", "app_secret", "client_secret", "webhook_credential", "secret_key"}
+SECRETS |= {"secret", "private_key", "password", "refresh_token", "push_app_secret"}
 
 
 @each_operation

@@ -274,7 +274,7 @@ def test_the_same_token_twice_is_refused(write: Write) -> None:
 def test_an_adapter_of_ones_own_is_a_module_path(write: Write) -> None:
     own = 'adapter = "nowhere.at.all"\nbase_url'
     settings = load(write(BASE.replace("base_url", own, 1)))
-    with pytest.raises(ConfigError, match=r"carriers\.sf\.adapter: no module"):
+    with pytest.raises(ConfigError, match=r"carriers\.sf\.adapter: the module cannot"):
         settings.adapters(ADAPTERS)
     settings = load(write(BASE.replace("base_url", 'adapter = "adapters.sf"\nbase_url', 1)))
     assert settings.adapters({})["sf"] is ADAPTERS["sf"]

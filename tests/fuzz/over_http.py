@@ -7,19 +7,18 @@ never a hang, and the gateway stays ready.
 import asyncio
 import gzip
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from random import Random
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from tests.fuzz.mutate import TEXT_LIST, bent, pick
-from tests.fuzz.pushing import DIALECTS, body, large
+from tests.fuzz.pushing import CHANNELS, large, push, source
 from tests.fuzz.run import AGAIN, CPU_MAX_NS, Tally, cpu_ns
-from tests.fuzz.target import SECRETS, SF, ZTO, Target, target
+from tests.fuzz.target import NAMES, SECRETS, Target, target
 
 ANSWER_S = 12.0  # the gateway gives a body five
 QUIET_S = 0.3
 READY_EVERY = 250
-ACCOUNTS = {"sf": SF, "zto": ZTO}
 METHODS: tuple[bytes, ...] = (
     b"GET",
     b"PUT",
@@ -57,10 +56,11 @@ Headers = list[tuple[bytes, bytes]]
 
 def target_of(rng: Random, channel: str) -> bytes:
     """The address of a push, mostly right."""
-    good = f"/push/{channel}/{ACCOUNTS[channel]}/{SECRETS[channel]}".encode()
+    good = f"/push/{channel}/{NAMES[channel]}/{SECRETS[channel]}".encode()
     if rng.random() < 0.6:
         return good
-    secret, account = SECRETS[channel], ACCOUNTS[channel]
+    secret, account = SECRETS[channel], NAMES[channel]
+    others = [other for other in CHANNELS if other != channel]
     wrong = (
         good[:-1],
         good + b"x",
@@ -79,7 +79,7 @@ def target_of(rng: Random, channel: str) -> bytes:
         good[: good.rindex(b"/")],
         good[: good.rindex(b"/") + 1],
         good[: good.rindex(b"/")] + b"/%2e%2e/" + secret.encode(),
-        f"/push/{channel}/{account}/{SECRETS['zto' if channel == 'sf' else 'sf']}".encode(),
+        f"/push/{channel}/{account}/{SECRETS[others[0]]}".encode(),
         f"/push/nobody/{account}/{secret}".encode(),
         f"/push/{channel}/nobody/{secret}".encode(),
         b"http://other.example" + good,
@@ -107,9 +107,21 @@ def packed(rng: Random, data: bytes, encoding: bytes) -> bytes:
     return bent(rng, squeezed) if act == 3 else squeezed
 
 
-def headers_of(rng: Random) -> Headers:
+def raw_bytes(text: str) -> bytes:
+    """As it is sent: bytes that are no text came as lone surrogates, and go as bytes."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
+
+
+def headers_of(rng: Random, given: Mapping[str, str]) -> Headers:
+    """Those of the push, its type mostly, and what nobody sends."""
     found: Headers = [(b"Host", pick(rng, HOSTS[:1], lambda it: it.choice(HOSTS), 0.95))]
-    found.append((b"Content-Type", pick(rng, TYPES[:5], lambda it: it.choice(TYPES))))
+    own = {raw_bytes(name.title()): raw_bytes(text) for name, text in given.items()}
+    usual = own.pop(b"Content-Type", TYPES[0])
+    found.append((b"Content-Type", pick(rng, (usual, *TYPES[:5]), lambda it: it.choice(TYPES))))
+    found += own.items()
     act = rng.randrange(20)
     if act == 0:
         found.append((b"content-type", rng.choice(TYPES)))
@@ -133,11 +145,11 @@ def headers_of(rng: Random) -> Headers:
 
 def request(rng: Random) -> bytes:
     """One request, as it goes over the wire."""
-    name = rng.choice(list(DIALECTS))
-    dialect = DIALECTS[name]
+    channel = rng.choice(CHANNELS)
+    made = push(rng, source(channel))
     method = pick(rng, (b"POST",), lambda it: it.choice(METHODS), 0.9)
-    data = large(rng) * rng.choice((1, 2)) if rng.random() < 0.01 else body(rng, dialect)
-    headers = headers_of(rng)
+    data = large(rng) * rng.choice((1, 2)) if rng.random() < 0.01 else made.body
+    headers = headers_of(rng, made.headers)
     if rng.random() < 0.15:
         encoding = rng.choice(ENCODINGS)
         headers.append((b"Content-Encoding", encoding))
@@ -152,7 +164,7 @@ def request(rng: Random) -> bytes:
         wrong = (b"-1", b"x", b"1e3", str(len(data) + 9).encode(), b"9" * 30, b"+5", b"0")
         headers.append((b"Content-Length", pick(rng, (length,), lambda it: it.choice(wrong), 0.93)))
     version = pick(rng, (b"HTTP/1.1",), lambda it: it.choice(VERSIONS), 0.95)
-    line = b" ".join((method, target_of(rng, dialect.channel), version))
+    line = b" ".join((method, target_of(rng, channel), version))
     head = b"".join(b"%b: %b\r\n" % pair for pair in headers)
     whole = line + b"\r\n" + head + b"\r\n" + data
     return bent(rng, whole) if rng.random() < 0.05 else whole

@@ -72,7 +72,8 @@ class Tally:
     inputs: int = 0
     violations: list[Violation] = field(default_factory=list)
     ended: Counter[str] = field(default_factory=Counter)
-    answered: Counter[str] = field(default_factory=Counter)  # with OK, where that can be told
+    answering: str = "methods answered OK"
+    answered: Counter[str] = field(default_factory=Counter)  # how often, where that can be told
     slowest: dict[str, tuple[int, int]] = field(default_factory=dict)  # kind: (ns, index)
     rss_warm: int = 0
     rss_end: int = 0
@@ -126,7 +127,7 @@ class Tally:
         for kind, (spent, index) in sorted(self.slowest.items(), key=lambda it: -it[1][0])[:8]:
             lines.append(f"  at most {spent / 1e6:.1f} ms CPU: {kind} (input {index})")
         if self.answered:
-            lines.append(f"  {sum(map(bool, self.answered.values()))} methods answered OK")
+            lines.append(f"  {sum(map(bool, self.answered.values()))} {self.answering}")
         if self.rss_warm and self.rss_end:
             grown = (self.rss_end - self.rss_warm) / 2**20
             lines.append(

@@ -1,9 +1,11 @@
 """A gateway and a simulator as processes of their own, with credentials that every run shares."""
 
 import tempfile
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,13 +18,19 @@ from gateway.pb.turnback.v1 import merchant_service_pb2 as merchants
 from gateway.pb.turnback.v1 import operation_service_pb2 as operations
 from gateway.pb.turnback.v1 import wallet_service_pb2 as wallets
 from loadtest.fleet import AGREEMENTS, Account, Fleet, Tokens
-from tests.fuzz.pushing import credentials
-from tests.rpc.world import AGREEMENT, CHECKWORD, TOKENS, World, merchant, yuan
+from tests.dialects.bench import bench
+from tests.fuzz.pushing import CHANNELS
+from tests.rpc.world import ACCOUNT, AGREEMENT, CHECKWORD, TOKENS, World, merchant, yuan
+from tests.test_adapters import account as golden
 
 START_MS = 1_790_000_000_000
 DAY_MS = 86_400_000
-SF, ZTO = "sf-main", "zto-main"
-SECRETS = {"sf": "q8Jx2mVb7TzR4kLw9NcYd1Hs", "zto": "Zk9xT2pQw8rLm4Vb7YcN1sDf"}
+NAMES = {channel: f"{channel}-main" for channel in CHANNELS}
+SECRETS = {
+    channel: b64encode(sha256(channel.encode()).digest()[:18], b"-_").decode()
+    for channel in CHANNELS
+}
+NOWHERE = "http://127.0.0.1:9"
 OUTCOMES = ("returned", "lost", "damaged_after_return", "refused", "delivered_anyway")
 FRESH = 6
 SETTINGS = {
@@ -32,12 +40,26 @@ SETTINGS = {
 
 
 def accounts() -> tuple[Account, ...]:
-    sf = {"partner_id": "PARTNER", "checkword": CHECKWORD}
-    zto = credentials("zto")
-    theirs = {"app_secret": zto["app_secret"]}
-    return (
-        Account("sf", SF, "PARTNER", sf, {"checkword": CHECKWORD}, SECRETS["sf"]),
-        Account("zto", ZTO, zto["app_key"], zto, theirs, SECRETS["zto"]),
+    """One of every carrier that pushes, with the credentials of its golden files; of the carrier
+    whose parcels the world ships, the world's."""
+    keys = {"partner_id": str(ACCOUNT["account"]), "checkword": CHECKWORD}
+    name = str(ACCOUNT["carrier"])
+    worlds = Account(name, NAMES[name], keys["partner_id"], keys, keys, SECRETS[name])
+    return (worlds, *(account_of(channel) for channel in CHANNELS if channel != name))
+
+
+def account_of(channel: str) -> Account:
+    found = bench(channel)
+    settings = {n: text for n, text in found.settings.items() if n in found.adapter.settings}
+    settings |= dict.fromkeys(found.adapter.sites, NOWHERE)
+    return Account(
+        channel,
+        NAMES[channel],
+        found.account.name,
+        golden(found.adapter)["credentials"],
+        dict(found.account.credentials),
+        SECRETS[channel],
+        settings,
     )
 
 

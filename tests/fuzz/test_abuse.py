@@ -14,9 +14,8 @@ import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from tests.fuzz.over_http import ACCOUNTS
 from tests.fuzz.run import rss
-from tests.fuzz.target import SECRETS, Target
+from tests.fuzz.target import NAMES, SECRETS, Target
 from tests.rpc.world import serving, settings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -40,7 +39,7 @@ async def connected(address: str) -> AsyncIterator[Streams]:
 
 def push(*headers: bytes, channel: str = "sf", path: bytes = b"") -> bytes:
     """The head of a push to a real address."""
-    good = f"/push/{channel}/{ACCOUNTS[channel]}/{SECRETS[channel]}".encode()
+    good = f"/push/{channel}/{NAMES[channel]}/{SECRETS[channel]}".encode()
     lines = (b"POST " + (path or good) + b" HTTP/1.1", b"Host: x", *headers)
     return b"\r\n".join(lines) + b"\r\n\r\n"
 

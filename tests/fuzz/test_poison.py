@@ -7,16 +7,19 @@ from urllib.parse import quote_plus
 import aiohttp
 import pytest
 
+from adapters import ADAPTERS
 from gateway.domain.carrier import Push
 from gateway.pushes import understood
 from tests.domain.stage import WAYBILLS
 from tests.fuzz.bodies import unfit
-from tests.fuzz.pushing import ZTO, form, gate, zto_digest
-from tests.fuzz.target import SECRETS, SF, Target
-from tests.fuzz.target import ZTO as ZTO_ACCOUNT
+from tests.fuzz.parts import form
+from tests.fuzz.pushing import gate, source
+from tests.fuzz.target import NAMES, SECRETS, Target
+from tests.test_adapters import keys
 
 REFUSED, KEPT, READ = "refused", "kept apart", "read"
-ACCOUNTS = {"sf": SF, "zto": ZTO_ACCOUNT}
+ZTO = keys(ADAPTERS["zto"])
+SEAL = source("zto").seeds[0].seal
 DTD = '<!DOCTYPE a [<!ENTITY b "c">]>'
 LAUGHS = '<!DOCTYPE a [<!ENTITY b "ha"><!ENTITY c "&b;&b;&b;"><!ENTITY d "&c;&c;&c;">]>'
 
@@ -31,8 +34,9 @@ def sf(value: str, name: str = "remark") -> bytes:
 def zto(value: str, name: str = "desc", **outer: Any) -> bytes:
     """A push of ZTO, genuine as to its digest, with one inner field as JSON has it."""
     fields = {"billCode": f'"{WAYBILLS["zto"]}"', "action": '"SIGNED"', name: value}
+    assert SEAL is not None
     data = "{" + ",".join(f'"{key}":{text}' for key, text in fields.items()) + "}"
-    made = {"data": data, "data_digest": zto_digest(data.encode()), "msg_type": "Traces"}
+    made = {"data": data, "data_digest": SEAL.of(data), "msg_type": "Traces"}
     return json.dumps({**made, "company_id": ZTO["app_key"], **outer}).encode()
 
 
@@ -106,7 +110,7 @@ def test_poison_in_process(channel: str, body: bytes, ended: str) -> None:
 @each
 @pytest.mark.asyncio(loop_scope="module")
 async def test_poison_over_http(found: Target, channel: str, body: bytes, ended: str) -> None:
-    url = f"{found.fleet.push}/push/{channel}/{ACCOUNTS[channel]}/{SECRETS[channel]}"
+    url = f"{found.fleet.push}/push/{channel}/{NAMES[channel]}/{SECRETS[channel]}"
     async with (
         aiohttp.ClientSession() as session,
         session.post(url, data=body, headers={"content-type": "text/plain"}) as response,
