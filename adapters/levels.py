@@ -17,14 +17,14 @@ LEVELS = {
     "yunda": "proven",
 }
 SOURCES = {
-    "sf": "5c6c38f5a8b32aed",
-    "zto": "8fcfa4b90bec605e",
-    "yto": "040fce6fb7540c9c",
-    "jdl": "36a361130aba49f2",
-    "ldop": "b1aa15195e9ddaa3",
-    "sto": "93534b70b57e15e8",
-    "jt": "15085b223d21d02f",
-    "kuaidi100": "735dfc4e6f4526d5",
-    "ups": "b1c819c2c06ebac2",
+    "sf": "e1b4cbe8c0e8309b",
+    "zto": "22754150f451a8ab",
+    "yto": "86bb40027fb3537a",
+    "jdl": "5df0482e5898e31c",
+    "ldop": "846cfe94df22606f",
+    "sto": "c77ff756f84a179f",
+    "jt": "4fe1a54c8fbac73a",
+    "kuaidi100": "0a15bd4225357966",
+    "ups": "26f0a68d3a8fbb90",
     "yunda": "cd13d93c9274cb03",
 }

@@ -43,6 +43,7 @@ app = typer.Typer(
 ConfigFile = Annotated[
     Path, typer.Option("--config", "-c", envvar="TURNBACK_CONFIG", help="The TOML file.")
 ]
+MaybeConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="The TOML file.")]
 PgBin = Annotated[
     Path | None,
     typer.Option("--pg-bin", help="Where pg_dump and pg_restore are; else on the PATH."),
@@ -283,11 +284,15 @@ app.add_typer(carriers_app, name="carriers")
 
 
 @carriers_app.callback(invoke_without_command=True)
-def carriers_command(context: typer.Context, as_json: AsJson = False) -> None:
-    """What each carrier can do, and how well that is known."""
+def carriers_command(
+    context: typer.Context, config_file: MaybeConfigFile = None, as_json: AsJson = False
+) -> None:
+    """What each carrier can do, and how well that is known; with --config, what adapters from
+    elsewhere can do as well."""
     if context.invoked_subcommand is None:
         show = capabilities.as_json if as_json else capabilities.as_table
-        print(show(ADAPTERS, LEVELS))
+        known = ADAPTERS if config_file is None else _settings(config_file).adapters(ADAPTERS)
+        print(show(known, LEVELS))
 
 
 @carriers_app.command("check")

@@ -1,5 +1,6 @@
 """An adapter may live outside this repository: a package on the path that a configuration names."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -92,6 +93,9 @@ def test_a_carrier_from_outside_is_served(tmp_path: Path, env: Env, config: Conf
     assert NAME not in ADAPTERS
     mine = ("--config", str(config({NAME: "crawlers.snail"})))
     assert ran("turnback", "config", "check", *mine, env=env).endswith("good\n")
+    told = json.loads(ran("turnback", "carriers", "--json", *mine, env=env))
+    (theirs,) = [one for one in told if one["name"] == NAME]
+    assert (theirs["level"], set(theirs["operations"])) == ("unproven", {"intercept", "track"})
     ran("turnback", "migrate", *mine, env=env)
     with (
         running("turnback", "serve", *mine, cwd=tmp_path, env=env) as gateway,
