@@ -12,7 +12,6 @@ SCENARIOS = Path(__file__).with_name("scenarios")
 DAY = SCENARIOS / "merchant_day.toml"
 MINUTE_MS = 60_000
 DAY_MS = 24 * 60 * MINUTE_MS
-SERVICES = ("sf", "zto", "yto", "jdl", "sto", "jt", "ups", "yunda")  # one for each network
 SET_ORDERS = 260_618_500_000  # numbers of the orders of sets, from here
 LENT = "returned"  # the case whose merchants, buyers and goods sets use again
 NUMBER = re.compile(r"[0-9]+$")
@@ -61,7 +60,7 @@ class Merchant:
     operating: bool = True
     contract_signed: bool = True
     agreements: bool = True
-    waybill_services: tuple[str, ...] = SERVICES
+    waybill_services: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,17 +127,19 @@ def load(path: Path = DAY) -> Day:
     starts: datetime = day["starts"]
     parcels = [_parcel(each, starts) for each in given["parcels"]]
     parcels += _of_sets(given.get("sets", ()), parcels)
+    services = tuple(sorted({parcel.carrier for parcel in parcels if not parcel.code}))
     return Day(
         starts_ms=int(starts.timestamp()) * 1000,
         return_to=Contact(**day["return_to"]),
         top_up=int(day["top_up"]),
-        merchants=tuple(_merchant(each) for each in given["merchants"]),
+        merchants=tuple(_merchant(each, services) for each in given["merchants"]),
         parcels=tuple(parcels),
     )
 
 
-def _merchant(given: Json) -> Merchant:
-    services = tuple(given.pop("waybill_services", SERVICES))
+def _merchant(given: Json, usual: tuple[str, ...]) -> Merchant:
+    """One that is not said to use but some carriers uses all of the day."""
+    services = tuple(given.pop("waybill_services", usual))
     return Merchant(waybill_services=services, **given)
 
 

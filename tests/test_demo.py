@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from adapters import ADAPTERS
 from loadtest import scenario, verdict
 from loadtest.carriers import CARRIERS
 from loadtest.evidence import Evidence, read
@@ -69,7 +70,7 @@ def test_a_short_day_has_every_case() -> None:
 def test_the_day_is_as_large_as_it_says() -> None:
     day = scenario.load()
     assert day.order_count >= 300
-    assert {p.carrier for p in day.parcels} == set(CARRIERS)
+    assert {p.carrier for p in day.parcels} == set(CARRIERS) == set(ADAPTERS)
     assert len({p.key for p in day.parcels}) == len(day.parcels)
 
 
