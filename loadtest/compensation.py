@@ -125,14 +125,14 @@ class Claimant:
         claim = (await driver.client.call(wire.CLAIM, get)).claim
         (truth,) = await driver.simulation.truth(carrier=filing.carrier, waybill=filing.waybill)
         key = (filing.carrier, filing.waybill)
-        if claim.reviewer == claims.CLAIM_REVIEWER_OPERATOR:
+        told = {line["biz_no"]: line["granted_minor"] for line in truth["claims"]}
+        if claim.carrier_reference in told:
+            granted = told[claim.carrier_reference]
+        else:
             due = truth["claimable"] == DUE[filing.kind]
             spent = self._spent.get(key, 0)
             granted = self._granted(self._parcels[key], filing, spent) if due else 0
             self.filings[claim_id] = replace(filing, due=due, granted=granted)
-        else:
-            told = {line["biz_no"]: line["granted_minor"] for line in truth["claims"]}
-            granted = told[claim.carrier_reference]
         if granted is None:  # the carrier has not decided yet
             driver.later(driver.now_ms + AGAIN_MS, functools.partial(self._decide, claim_id))
             return
