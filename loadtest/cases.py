@@ -13,6 +13,8 @@ MINUTE_MS = 60_000
 LINE_VALUE = 20_000
 LINES = ("1", "2", "3")
 BROKEN = "broken"  # a channel whose adapter fails: what its jobs meet is an error of our own code
+STAND_IN = "zto"  # the carrier that this channel leads to
+WAYBILLS = {"sf": "SF7{:012}", STAND_IN: "{:012}"}
 PARAMS: Mapping[str, int] = {
     "turn_ms": 10 * MINUTE_MS,
     "return_ms": 120 * MINUTE_MS,
@@ -41,6 +43,10 @@ class Kind:
     fault: str = ""
     withdraw: bool = False
     more: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def carrier(self) -> str:
+        return STAND_IN if self.channel == BROKEN else self.channel
 
 
 LOST = {"sf": Kind("sf", "lost"), "zto": Kind("zto", "lost")}
@@ -91,7 +97,7 @@ class Case:
 
     @property
     def carrier(self) -> str:
-        return "zto" if self.kind.channel == BROKEN else self.kind.channel
+        return self.kind.carrier
 
     @property
     def interception(self) -> str:

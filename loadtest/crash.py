@@ -27,10 +27,10 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Column, Table
 
-from loadtest.cases import BROKEN, MINUTE_MS
+from loadtest.cases import BROKEN, MINUTE_MS, STAND_IN
 from loadtest.cluster import Cluster, ClusterError
 from loadtest.crowd import Crowd
-from loadtest.fleet import Fleet, FleetError, Json
+from loadtest.fleet import USUAL, Fleet, FleetError, Json
 from loadtest.judge import Judge
 from loadtest.killing import ACTS, Blow, Killing
 from loadtest.simulation import Simulation
@@ -70,7 +70,7 @@ ADAPTER = replace(
 '''
 SETTINGS: Json = {
     "limits": {"quote_read_ms": 150},  # so that a slow reading outlasts its quote
-    "carriers": {name: {"limits": {"timeout_ms": 600}} for name in ("sf", "zto", BROKEN)},
+    "carriers": {name: {"limits": {"timeout_ms": 600}} for name in (*USUAL, BROKEN)},
     "test": {"lease_ms": LEASE_MS},
 }
 OLD = ":PurgePersonal"
@@ -129,12 +129,12 @@ class Target(Fleet):
 
     def _configuration(self) -> Json:
         given = super()._configuration()
-        zto = given["carriers"]["zto"]
+        carrier = given["carriers"][STAND_IN]
         accounts = {
             name: {key: value for key, value in account.items() if key != "push_secret"}
-            for name, account in zto["accounts"].items()
+            for name, account in carrier["accounts"].items()
         }
-        given["carriers"][BROKEN] = zto | {"adapter": BROKEN_MODULE, "accounts": accounts}
+        given["carriers"][BROKEN] = carrier | {"adapter": BROKEN_MODULE, "accounts": accounts}
         return given
 
     def environment(self) -> dict[str, str]:

@@ -16,6 +16,7 @@ import grpc
 import grpc.aio
 from google.protobuf.duration_pb2 import Duration
 
+from gateway.pb.turnback.v1 import carrier_service_pb2 as carriers
 from gateway.pb.turnback.v1 import claim_service_pb2 as claims
 from gateway.pb.turnback.v1 import intercept_service_pb2 as pb
 from gateway.pb.turnback.v1 import merchant_service_pb2 as merchants
@@ -32,6 +33,8 @@ from loadtest.cases import (
     MINUTE_MS,
     POISON,
     SLOW,
+    STAND_IN,
+    WAYBILLS,
     WITHDRAWN,
     Case,
     Kind,
@@ -39,7 +42,7 @@ from loadtest.cases import (
     shipped,
 )
 from loadtest.client import Method, fen, millis, yuan
-from loadtest.fleet import AGREEMENTS, PAYMENT_AGREEMENT, Fleet, FleetError
+from loadtest.fleet import AGREEMENTS, PAYMENT_AGREEMENT, USUAL, Fleet, FleetError
 from loadtest.replicas import Replicas
 from loadtest.simulation import Simulation
 
@@ -80,10 +83,11 @@ class Crowd:
         self.violations: list[tuple[str, str]] = []  # (point, what)
         self.replicas = Replicas(fleet, self.chance)
         self.point = ""
-        self.channels: tuple[str, ...] = ("sf", "zto")
+        self.channels: tuple[str, ...] = USUAL
         self.share = 1  # interceptions that each act begins with
         self._numbers = 0
-        self._lines: dict[str, list[tuple[Case, str]]] = {"sf": [], "zto": []}
+        self._lines: dict[str, list[tuple[Case, str]]] = {carrier: [] for carrier in LOST}
+        self._takers: frozenset[str] | None = None
         self._filed: list[claims.Claim] = []
         self._decided: list[claims.Claim] = []
 
@@ -178,7 +182,7 @@ class Crowd:
 
     def case(self, kind: Kind) -> Case:
         number = self._next()
-        waybill = f"SF{7_000_000_000_000 + number}" if kind.channel == "sf" else f"{number:012}"
+        waybill = WAYBILLS[kind.carrier].format(number)
         merchant = self.chance.choice(self.merchants)
         return Case(kind, merchant, waybill, f"order-{number}", f"request-{number:08}")
 
@@ -297,7 +301,7 @@ class Crowd:
     async def senseless_push(self) -> None:
         """A push that breaks what should apply it. The gateway rests when it is set apart."""
         self._numbers += 1
-        account = next(a for a in self.fleet.accounts if a.carrier == "zto")
+        account = next(a for a in self.fleet.accounts if a.carrier == STAND_IN)
         replica = await self.replicas.choose()
         url = f"{self.fleet.addresses(replica).push}/push/{BROKEN}/{account.name}"
         body = f"{self.point} {self._numbers}".encode()
@@ -324,8 +328,19 @@ class Crowd:
             self._lines[carrier] += [(case, line) for line in LINES]
         return self._lines[carrier].pop()
 
+    async def takers(self) -> frozenset[str]:
+        """Carriers that claims are filed with; where it is another's, a person decides."""
+        if self._takers is None:
+            told = await self.ask(wire.CARRIERS, carriers.CarrierServiceListRequest())
+            self._takers = frozenset(
+                one.name
+                for one in told.carriers
+                if any(each.operation == carriers.OPERATION_CLAIM for each in one.capabilities)
+            )
+        return self._takers
+
     async def file(self, carrier: str = "") -> claims.Claim:
-        carrier = carrier or self.chance.choice(("sf", "zto"))
+        carrier = carrier or self.chance.choice(tuple(LOST))
         case, line = await self._lost(carrier)
         request = claims.ClaimServiceFileRequest(
             request_id=f"claim-{case.request_id}-{line}",
@@ -336,7 +351,7 @@ class Crowd:
             loss=yuan(LINE_VALUE - self.chance.randrange(5_000)),
         )
         claim = (await self.ask(wire.FILE, request)).claim
-        if carrier == "sf":
+        if claim.reviewer == claims.CLAIM_REVIEWER_OPERATOR:
             self._filed.append(claim)
         return claim
 
@@ -344,19 +359,20 @@ class Crowd:
         await self.file()
 
     async def file_with_carrier(self) -> None:
-        await self.file("zto")
+        await self.file(min(await self.takers() & LOST.keys()))
         for _ in range(3):
             await self.step()
 
     async def decide(self) -> claims.Claim:
-        claim = self._filed.pop() if self._filed else await self.file("sf")
+        others = LOST.keys() - await self.takers()
+        claim = self._filed.pop() if self._filed else await self.file(min(others))
         self._filed = [each for each in self._filed if each.id != claim.id]
         request = operations.OperationServiceDecideClaimRequest(
             request_id=f"decide-{claim.id}",
             claim_id=claim.id,
             decision=operations.CLAIM_DECISION_AWARD,
             granted=claim.loss,
-            decision_key=f"sf-{claim.id}",
+            decision_key=f"desk-{claim.id}",
         )
         answer = await self.ask(wire.DECIDE, request)
         self._decided.append(answer.claim)

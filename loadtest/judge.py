@@ -7,7 +7,7 @@ truth, and the rules of the audit. Only for pushes and attempts the ledger itsel
 import json
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from gateway.pb.turnback.v1 import claim_service_pb2 as claims
@@ -16,6 +16,7 @@ from gateway.pb.turnback.v1 import operation_service_pb2 as operations
 from gateway.pb.turnback.v1 import wallet_service_pb2 as wallets
 from loadtest import client as wire
 from loadtest import ledger
+from loadtest.carriers import CARRIERS
 from loadtest.cases import BROKEN, MINUTE_MS, Case
 from loadtest.client import fen
 from loadtest.crowd import PROMISED, STEPS_MAX, UNDECIDED, UNDER_WAY, Crowd
@@ -30,6 +31,10 @@ ATTEMPTS = (
     "SELECT i.channel, i.waybill, a.started_ms FROM attempt a "
     "JOIN interception i ON i.id = a.interception WHERE a.kind = 'post' ORDER BY 1, 2, 3"
 )
+PUSH_IDS: Mapping[str, Callable[[Json], Iterable[object]]] = {
+    "sf": lambda told: (route["id"] for route in told["Body"]["WaybillRoute"]),
+    "zto": lambda told: (json.loads(told["data"])["eventId"],),
+}
 ARRIVES_MS = 250  # from the last look at the lease to the carrier, on a machine that is busy
 
 
@@ -48,7 +53,7 @@ class Judge:
         for _ in range(STEPS_MAX):
             found = await self._interceptions()
             claimed = await self._claims()
-            waiting = [each for each in claimed if each.carrier != "sf" and _open(each)]
+            waiting = [each for each in claimed if _with_carrier(each) and _open(each)]
             if not waiting and all(map(settled, found)):
                 break
             await self.crowd.step(SETTLE_MS)
@@ -107,9 +112,10 @@ class Judge:
             if truth[case.waybill]["fee"] == "charged":
                 right[case.merchant] -= case.fee
         awards: dict[str, int] = defaultdict(int)
+        takers = await self.crowd.takers()
         for claim in claimed:
             awards[claim.waybill] += fen(claim.awarded)
-            if claim.carrier == "zto":
+            if CARRIERS[claim.carrier].payout == "wallet":
                 right[claim.merchant_id] += fen(claim.awarded)
             else:
                 paid = self.crowd.settlements.get(claim.id, 0)
@@ -118,7 +124,7 @@ class Judge:
                     self.crowd.wrong(f"{claim.waybill}: awarded too much", "claims")
         for waybill, line in truth.items():
             granted = sum(each["granted_minor"] or 0 for each in line["claims"])
-            if line["carrier"] == "zto" and granted != awards[waybill]:
+            if line["carrier"] in takers and granted != awards[waybill]:
                 self.crowd.wrong(f"{waybill}: granted {granted}, got {awards[waybill]}", "claims")
         for key, amount in right.items():
             request = wallets.WalletServiceGetRequest(merchant_id=key)
@@ -164,6 +170,10 @@ class Judge:
         command = ("audit", "--json", "--config", str(fleet.config_file))
         for finding in json.loads(await fleet.run_to_end(*command, good=(0, 1))):
             self.crowd.wrong(f"turnback audit {finding['rule']}: {finding['count']} rows", "audit")
+
+
+def _with_carrier(claim: claims.Claim) -> bool:
+    return claim.reviewer == claims.CLAIM_REVIEWER_CARRIER
 
 
 def _open(claim: claims.Claim) -> bool:
@@ -213,8 +223,4 @@ def unfenced(seen: Sequence[int], started: Sequence[int], within_ms: int) -> Ite
 
 def push_ids(channel: str, body: bytes) -> Iterator[str]:
     """The carrier's own numbers of what a push tells."""
-    told = json.loads(body)
-    if channel == "sf":
-        yield from (str(route["id"]) for route in told["Body"]["WaybillRoute"])
-    else:
-        yield str(json.loads(told["data"])["eventId"])
+    yield from map(str, PUSH_IDS[channel](json.loads(body)))

@@ -99,13 +99,15 @@ def finish_claim(book: Book, command: FinishClaim, env: Env, terms: Terms) -> Cl
 def _filed(book: Book, claim: Claim, job: Job, answer: Answer, env: Env, terms: Terms) -> Claim:
     adapter = terms.adapters[claim.channel]
     if answer.verdict in (Verdict.RECEIVED, Verdict.ACCEPTED, Verdict.DUPLICATE):
+        tells = adapter.claim_query is not None  # else only people hear what it decides
         claim = replace(
             claim,
             state=ClaimState.UNDER_REVIEW,
+            desk=Desk.CARRIER if tells else Desk.OPERATOR,
             reference=answer.reference[:128] or claim.reference,
             version=claim.version + 1,
         )
-        if adapter.claim_query is not None:
+        if tells:
             _ask_later(book, claim, JobKind.CLAIM_FOLLOW, env.now + delay(ASK_DELAYS_MS, 8), 0)
         return book.put(claim)
     unsafe = answer.verdict is Verdict.UNKNOWN and not (

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.domain.carrier import Answer, ClaimKind, Verdict
-from gateway.domain.claim import Award, Claim, ClaimState
+from gateway.domain.claim import Award, Claim, ClaimState, Desk
 from gateway.domain.desk import FinishClaim
 from gateway.domain.fees import Payout
 from gateway.domain.interception import JobKind
@@ -76,6 +76,24 @@ def test_what_the_carrier_grants_is_awarded_once() -> None:
     stage.do(told)
     assert [award.amount for award in stage.book.all(Award)] == [5_000]
     assert state(stage, claim) is S.AWARDED
+    stage.audit()
+
+
+def test_a_claim_that_a_carrier_cannot_be_asked_about_lies_with_a_person() -> None:
+    stage = lost("zto")
+    silent = replace(stage.adapter, claim_query=None)
+    stage.terms = replace(stage.terms, adapters={**stage.terms.adapters, "zto": silent})
+    claim = filed(stage, ClaimKind.LOST, 5_000)
+    assert claim.desk is Desk.CARRIER
+    (work,) = stage.lease(JobKind.CLAIM)
+    answer = Answer(Verdict.RECEIVED, reference="biz-1")
+    stage.do(FinishClaim(work.job, work.gen, claim.id, answer))
+    found = stage.book.need(Claim, claim.id)
+    assert (found.state, found.desk) == (S.UNDER_REVIEW, Desk.OPERATOR)
+    assert found.reference == "biz-1"
+    stage.wait(DAY_MS)
+    assert not stage.lease(JobKind.CLAIM_FOLLOW)
+    assert stage.award(claim, 3_000).award.amount == 3_000
     stage.audit()
 
 
