@@ -212,7 +212,9 @@ def _absent(
     """A look that shows nothing: proof after the in-flight bound, or behind an unlisted no."""
     hold = terms.contracts[ic.channel].unlisted_no is UnlistedNo.HOLD
     no = said_no(book, ic, terms)
-    nothing = asked is None or asked.verdict is V.ABSENT
+    # an assumed receipt: the status of a parcel, which need not tell of an interception
+    untold = asked is not None and asked.verdict is V.RECEIVED and asked.assumed
+    nothing = asked is None or asked.verdict is V.ABSENT or untold
     if no is not None and nothing and not hold:
         answer = Answer(V.REFUSED, Reason.UNLISTED, code=no.code, assumed=True)
         return move(book, ic, E.REFUSE, env, terms, cause="UNLISTED", evidence=no.id, answer=answer)

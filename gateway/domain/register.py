@@ -6,6 +6,7 @@ from gateway.domain.book import Book
 from gateway.domain.carrier import Answer, Scan, Status, Tier, Verdict
 from gateway.domain.command import Env, No, Wants
 from gateway.domain.fees import Terms
+from gateway.domain.interception import Interception
 from gateway.domain.parcel import (
     EPOCH_GAP_MS,
     LINES_MAX,
@@ -17,6 +18,7 @@ from gateway.domain.parcel import (
     Parcel,
     Person,
     ScanRow,
+    Subscription,
     journey,
     scan_row,
 )
@@ -43,7 +45,7 @@ class RegisterParcel:
         return Wants(
             merchants=(self.merchant,),
             waybills=(f"{self.network}/{self.waybill}",),
-            of_parcel=frozenset({OrderLine, Alias, Person, ScanRow}),
+            of_parcel=frozenset({OrderLine, Alias, Person, ScanRow, Interception, Subscription}),
         )
 
 
@@ -62,7 +64,7 @@ def register_parcel(book: Book, command: RegisterParcel, env: Env, terms: Terms)
     if found is not None:
         last = max([s.at for s in book.of(ScanRow, found.id)], default=found.registered_at)
         if env.now - max(last, found.registered_at) <= EPOCH_GAP_MS:
-            return _again(book, command, found, env)
+            return _again(book, command, found, env, terms)
         epoch = found.epoch + 1
     elif alias is not None:
         return Refusal(Why.WAYBILL_NOT_YOURS, field="waybill")
@@ -94,7 +96,9 @@ def register_parcel(book: Book, command: RegisterParcel, env: Env, terms: Terms)
     return parcel
 
 
-def _again(book: Book, command: RegisterParcel, found: Parcel, env: Env) -> Parcel | No:
+def _again(
+    book: Book, command: RegisterParcel, found: Parcel, env: Env, terms: Terms
+) -> Parcel | No:
     """Registering the same parcel twice is one registration; other contents are refused.
 
     One whose personal data was erased is given it anew, for as long again.
@@ -112,11 +116,24 @@ def _again(book: Book, command: RegisterParcel, found: Parcel, env: Env) -> Parc
         changed = replace(line, cancelled=told.cancelled, title=told.title)
         if changed != line:
             book.put(changed)
+    found = _by_channel(book, command, found, env, terms)
     if not erased:
         return found
     for person in command.people:
         book.put(replace(person, id=f"{found.id}/{person.role}", parcel=found.id))
     return book.put(replace(found, registered_at=env.now, purged_at=0))
+
+
+def _by_channel(
+    book: Book, command: RegisterParcel, found: Parcel, env: Env, terms: Terms
+) -> Parcel:
+    """The channel that was named last is used, once nothing is open over another."""
+    same = (found.channel, found.account) == (command.channel, command.account)
+    if same or any(ic.open for ic in book.of(Interception, found.id)):
+        return found
+    found = book.put(replace(found, channel=command.channel, account=command.account))
+    subscribe(book, found, env, terms)
+    return found
 
 
 def _contents(line: OrderLine, *, erased: bool) -> OrderLine:

@@ -32,6 +32,7 @@ class Wanted:
 
 
 def subscribe(book: Book, parcel: Parcel, env: Env, terms: Terms) -> None:
+    """Asked for now; anew where the parcel has come to another channel."""
     if parcel.channel in terms.subscribes:
         book.put(Subscription(parcel.id, parcel.id, due_at=env.now, attempts=0))
 

@@ -52,7 +52,7 @@ INSERT INTO parcel (
 
 -- name: update_parcel
 UPDATE parcel SET
-    status = :status, status_at = :status_at, read_at = :read_at,
+    channel = :channel, account = :account, status = :status, status_at = :status_at, read_at = :read_at,
     registered_at = :registered_at, purged_at = :purged_at
 WHERE id = :id;
 
