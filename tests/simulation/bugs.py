@@ -368,6 +368,7 @@ BUGS: tuple[Bug, ...] = (
         WORKER,
         "        answer = NOT_SENT\n        if not self._late(work):\n",
         "        answer = NOT_SENT\n        if work.lease_until:\n",
+        "tests/test_worker.py",
     ),
     bug(
         "attempt_unwritten",
@@ -467,7 +468,7 @@ BUGS: tuple[Bug, ...] = (
         "gateway/runner.py",
         "        if not PERMIT.get()():\n",
         "        if PERMIT.get() is None:\n",
-        "tests/replicas/test_together.py",
+        "tests/test_runner.py",
     ),
     # -- pushes -----------------------------------------------------------------------------
     bug(

@@ -259,6 +259,28 @@ async def test_a_reading_is_leased_once(made: Engine) -> None:
         assert set(taken.values()) == {1}
 
 
+async def test_in_postgres_a_job_of_a_parcel_that_somebody_is_at_is_left_to_him() -> None:
+    clock = at()
+    stand = Stand(clock)
+    with engine("postgres", Path()) as made:
+        async with replicas(made, clock) as stores:
+            await stand.shop(stores[0], 100_000)
+            for n in range(3):
+                await stores[0].run(stand.create(await stand.quote(stores[0]), f"c{n}"))
+            held = await asyncpg.connect(made.url)
+            await held.execute("BEGIN")
+            lock = "SELECT id FROM parcel WHERE waybill = $1 FOR NO KEY UPDATE"
+            await held.execute(lock, "SF0000000000002")
+            async with asyncio.timeout(5):
+                taken = await stores[1].run(LeaseDue((JobKind.SUBMIT,), 30, {}))
+            found = {work.order.waybill for work in taken}
+            assert found == {"SF0000000000001", "SF0000000000003"}
+            await held.execute("ROLLBACK")
+            await held.close()
+            (left,) = await stores[1].run(LeaseDue((JobKind.SUBMIT,), 30, {}))
+            assert left.order.waybill == "SF0000000000002"
+
+
 async def test_batches_over_the_same_wallet_and_parcels_never_fail(made: Engine) -> None:
     """In whatever order two replicas take them up: nothing is refused for a deadlock."""
     clock = at()
