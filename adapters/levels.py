@@ -17,14 +17,14 @@ LEVELS = {
     "yunda": "proven",
 }
 SOURCES = {
-    "sf": "e1b4cbe8c0e8309b",
-    "zto": "22754150f451a8ab",
-    "yto": "86bb40027fb3537a",
-    "jdl": "5df0482e5898e31c",
+    "sf": "466eefe3fbf0baf3",
+    "zto": "3ffd7bec27730472",
+    "yto": "84e89e7e406fef2a",
+    "jdl": "8a8c698d368eaf56",
     "ldop": "846cfe94df22606f",
-    "sto": "c77ff756f84a179f",
-    "jt": "4fe1a54c8fbac73a",
-    "kuaidi100": "0a15bd4225357966",
-    "ups": "26f0a68d3a8fbb90",
-    "yunda": "cd13d93c9274cb03",
+    "sto": "9c703a487a3d11e7",
+    "jt": "41cb5410a25d1533",
+    "kuaidi100": "6f4e111475d31617",
+    "ups": "c22937adc119f9c8",
+    "yunda": "8aaa45e91fae02ac",
 }

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from simulator.depot import Account, Claim, Depot, Record
 from simulator.outcomes import Fault, Operation
 from simulator.world import Event, Mark, ReturnNumber
@@ -15,6 +17,15 @@ def plain(value: object) -> str:
     """A name that can be kept and shown; empty for anything else."""
     fits = isinstance(value, str) and len(value) <= NAME_MAX and value.isprintable()
     return str(value) if fits else ""
+
+
+def said(status: int, body: bytes) -> Mapping[str, Any]:
+    """What the answer to a push says in JSON; nothing, where it is no such answer."""
+    try:
+        answer = orjson.loads(body) if status == 200 else None
+    except orjson.JSONDecodeError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +82,18 @@ class Outgoing:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # besides its type
 
 
+Perform = Callable[[Asked, Depot, int], Answer]
+
+
+def by_operation(table: Mapping[Operation, Perform]) -> Perform:
+    """Carries out what was asked, by a table."""
+
+    def perform(asked: Asked, depot: Depot, now_ms: int) -> Answer:
+        return table[asked.operation](asked, depot, now_ms)
+
+    return perform
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
     name: str
@@ -80,7 +103,7 @@ class Dialect:
     return_number: ReturnNumber
     number: Callable[[int], str]  # a waybill of this carrier out of a large number
     read: Callable[[Inbound, Depot], Asked | Answer]
-    perform: Callable[[Asked, Depot, int], Answer]
+    perform: Perform
     busy: Callable[[Fault], Answer]
     announces: frozenset[Event]
     announces_claims: bool

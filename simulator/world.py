@@ -163,6 +163,11 @@ class Parcel:
         """One parcel has one number with its network, whichever channels lead to it."""
         return self.network or self.carrier, self.waybill
 
+    def near(self, place: "Place") -> Contact:
+        """At whose end of the way a place is."""
+        at_origin = place in (Place.ORIGIN_OUTLET, Place.ORIGIN_HUB)
+        return self.sender if at_origin else self.receiver
+
 
 class Place(StrEnum):
     """Where something happened; a dialect gives it a name out of the parcel's addresses."""

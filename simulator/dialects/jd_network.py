@@ -123,8 +123,7 @@ def _row(
     record: Record, mark: Mark, status: str, state: str, title: str, remark: str
 ) -> dict[str, object]:
     parcel = record.parcel
-    at_origin = mark.place in (Place.ORIGIN_OUTLET, Place.ORIGIN_HUB)
-    where = parcel.sender if at_origin else parcel.receiver
+    where = parcel.near(mark.place)
     suffix, site = SITES[mark.place]
     return {
         "waybillCode": mark.waybill,

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import re
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -12,7 +12,18 @@ import orjson
 
 from simulator import world
 from simulator.depot import Account, Depot
-from simulator.dialect import Announcement, Answer, Asked, Dialect, Inbound, Outgoing, plain
+from simulator.dialect import (
+    Announcement,
+    Answer,
+    Asked,
+    Dialect,
+    Inbound,
+    Outgoing,
+    Perform,
+    by_operation,
+    plain,
+    said,
+)
 from simulator.dialects import jd_network
 from simulator.outcomes import Fault, Operation, Reason
 from simulator.world import ReturnNumber
@@ -229,17 +240,13 @@ def _subscribe(asked: Asked, depot: Depot, now_ms: int) -> Answer:
     return _answer(SUCCESS)
 
 
-PERFORM: Mapping[Operation, Callable[[Asked, Depot, int], Answer]] = {
+PERFORM: Mapping[Operation, Perform] = {
     Operation.INTERCEPT: _intercept,
     Operation.QUERY: _query,
     Operation.TRACK: _track,
     Operation.SUBSCRIBE: _subscribe,
     Operation.TOKEN: _token,
 }
-
-
-def perform(asked: Asked, depot: Depot, now_ms: int) -> Answer:
-    return PERFORM[asked.operation](asked, depot, now_ms)
 
 
 def busy(fault: Fault) -> Answer:
@@ -260,13 +267,7 @@ def forge(account: Account, outgoing: Outgoing) -> tuple[str, Outgoing]:
 
 
 def acknowledged(status: int, body: bytes) -> bool:
-    if status != 200:
-        return False
-    try:
-        answer = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return False
-    return isinstance(answer, dict) and str(answer.get("code")) == "200"
+    return str(said(status, body).get("code")) == "200"
 
 
 DIALECT = Dialect(
@@ -275,7 +276,7 @@ DIALECT = Dialect(
     return_number=ReturnNumber.NEW,
     number=jd_network.number,
     read=read,
-    perform=perform,
+    perform=by_operation(PERFORM),
     busy=busy,
     announces=frozenset(jd_network.STATES),
     announces_claims=False,

@@ -7,7 +7,7 @@ what a yes holds, how often a push comes again, and that pushes carry the header
 import hashlib
 import hmac
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import parse_qs, quote_plus
@@ -16,7 +16,18 @@ import orjson
 
 from simulator import world
 from simulator.depot import Account, Depot, Record
-from simulator.dialect import Announcement, Answer, Asked, Dialect, Inbound, Outgoing, plain
+from simulator.dialect import (
+    Announcement,
+    Answer,
+    Asked,
+    Dialect,
+    Inbound,
+    Outgoing,
+    Perform,
+    by_operation,
+    plain,
+    said,
+)
 from simulator.outcomes import Fault, Operation, Reason
 from simulator.world import Cause, Event, Mark, Place, ReturnNumber
 
@@ -238,16 +249,12 @@ def _subscribe(asked: Asked, depot: Depot, now_ms: int) -> Answer:
     return _answer(SUCCESS, {"list": missing}) if known else _answer(NO[Reason.UNKNOWN_WAYBILL])
 
 
-PERFORM: Mapping[Operation, Callable[[Asked, Depot, int], Answer]] = {
+PERFORM: Mapping[Operation, Perform] = {
     Operation.INTERCEPT: _intercept,
     Operation.CANCEL_ORDER: _cancel_order,
     Operation.TRACK: _track,
     Operation.SUBSCRIBE: _subscribe,
 }
-
-
-def perform(asked: Asked, depot: Depot, now_ms: int) -> Answer:
-    return PERFORM[asked.operation](asked, depot, now_ms)
 
 
 def busy(fault: Fault) -> Answer:
@@ -260,7 +267,7 @@ def show(record: Record, mark: Mark) -> dict[str, str]:
     problem = PROBLEMS.get(mark.event, "")
     if mark.event is Event.RETURN_STARTED and mark.cause is Cause.ADDRESSEE_REFUSED:
         kind, problem, text = REFUSED_RETURN
-    city = _city(record, mark.place)
+    city = record.parcel.near(mark.place).city
     shown = {
         "scanTime": f"{datetime.fromtimestamp(mark.at_ms // 1000, CHINA):%Y-%m-%d %H:%M:%S}",
         "scanType": kind,
@@ -271,13 +278,8 @@ def show(record: Record, mark: Mark) -> dict[str, str]:
     if problem:
         shown["problemType"] = problem
     if mark.next_place is not None:
-        shown["nextStopName"] = _city(record, mark.next_place) + NETWORKS[mark.next_place]
+        shown["nextStopName"] = record.parcel.near(mark.next_place).city + NETWORKS[mark.next_place]
     return shown
-
-
-def _city(record: Record, place: Place) -> str:
-    at_origin = place in (Place.ORIGIN_OUTLET, Place.ORIGIN_HUB)
-    return (record.parcel.sender if at_origin else record.parcel.receiver).city
 
 
 def push(account: Account, announcements: Sequence[Announcement]) -> Outgoing:
@@ -307,13 +309,7 @@ def forge(account: Account, outgoing: Outgoing) -> tuple[str, Outgoing]:
 
 
 def acknowledged(status: int, body: bytes) -> bool:
-    if status != 200:
-        return False
-    try:
-        answer = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return False
-    return isinstance(answer, dict) and str(answer.get("code")) == SUCCESS[0]
+    return str(said(status, body).get("code")) == SUCCESS[0]
 
 
 DIALECT = Dialect(
@@ -322,7 +318,7 @@ DIALECT = Dialect(
     return_number=ReturnNumber.SAME,
     number=lambda number: f"JT{number % 10**13:013}",
     read=read,
-    perform=perform,
+    perform=by_operation(PERFORM),
     busy=busy,
     announces=frozenset(SCANS),
     announces_claims=False,

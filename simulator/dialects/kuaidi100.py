@@ -6,7 +6,7 @@ Only 200 among its codes is public, and no body of a callback: all of that is as
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs, urlencode
@@ -15,7 +15,18 @@ import orjson
 
 from simulator import world
 from simulator.depot import Account, Depot, Loss, Record
-from simulator.dialect import Announcement, Answer, Asked, Dialect, Inbound, Outgoing, plain
+from simulator.dialect import (
+    Announcement,
+    Answer,
+    Asked,
+    Dialect,
+    Inbound,
+    Outgoing,
+    Perform,
+    by_operation,
+    plain,
+    said,
+)
 from simulator.outcomes import Fault, Operation, Reason
 from simulator.truth import ClaimState, judge
 from simulator.world import Event, ReturnNumber
@@ -195,14 +206,10 @@ def _shipped_here(account: Account, record: Record) -> bool:
     return (parcel.carrier, parcel.account) == (account.carrier, account.name)
 
 
-PERFORM: Mapping[Operation, Callable[[Asked, Depot, int], Answer]] = {
+PERFORM: Mapping[Operation, Perform] = {
     Operation.INTERCEPT: _intercept,
     Operation.CLAIM: _claim,
 }
-
-
-def perform(asked: Asked, depot: Depot, now_ms: int) -> Answer:
-    return PERFORM[asked.operation](asked, depot, now_ms)
 
 
 def busy(fault: Fault) -> Answer:
@@ -244,13 +251,7 @@ def forge(account: Account, outgoing: Outgoing) -> tuple[str, Outgoing]:
 
 
 def acknowledged(status: int, body: bytes) -> bool:
-    if status != 200:
-        return False
-    try:
-        answer = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return False
-    return isinstance(answer, dict) and answer.get("result") is True
+    return said(status, body).get("result") is True
 
 
 DIALECT = Dialect(
@@ -261,7 +262,7 @@ DIALECT = Dialect(
     return_number=ReturnNumber.SAME,
     number=lambda number: str(10**14 + number % (9 * 10**14)),  # of a company not played here
     read=read,
-    perform=perform,
+    perform=by_operation(PERFORM),
     busy=busy,
     announces=frozenset(ASSUMED_STATES),
     announces_claims=True,

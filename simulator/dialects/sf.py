@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import parse_qs, quote, quote_plus
@@ -13,9 +13,20 @@ import orjson
 
 from simulator import world
 from simulator.depot import Account, Depot, Record
-from simulator.dialect import Announcement, Answer, Asked, Dialect, Inbound, Outgoing, plain
+from simulator.dialect import (
+    Announcement,
+    Answer,
+    Asked,
+    Dialect,
+    Inbound,
+    Outgoing,
+    Perform,
+    by_operation,
+    plain,
+    said,
+)
 from simulator.outcomes import Fault, Operation, Reason
-from simulator.world import Event, Mark, Place, ReturnNumber
+from simulator.world import Event, Mark, ReturnNumber
 
 CHINA = timezone(timedelta(hours=8))
 FORM = "application/x-www-form-urlencoded; charset=UTF-8"
@@ -238,17 +249,13 @@ def _subscribe(asked: Asked, depot: Depot, now_ms: int) -> Answer:
     return _inner(None)
 
 
-PERFORM: Mapping[Operation, Callable[[Asked, Depot, int], Answer]] = {
+PERFORM: Mapping[Operation, Perform] = {
     Operation.INTERCEPT: _intercept,
     Operation.CANCEL: _cancel,
     Operation.CANCEL_ORDER: _cancel_order,
     Operation.TRACK: _track,
     Operation.SUBSCRIBE: _subscribe,
 }
-
-
-def perform(asked: Asked, depot: Depot, now_ms: int) -> Answer:
-    return PERFORM[asked.operation](asked, depot, now_ms)
 
 
 def busy(fault: Fault) -> Answer:
@@ -260,8 +267,7 @@ def _route(record: Record, mark: Mark) -> dict[str, str]:
     code, remark = OP_CODES[mark.event]
     if mark.event is Event.RETURN_STARTED and parcel.return_waybill != parcel.waybill:
         remark = f"快件已退回/转寄,新单号为: {parcel.return_waybill}"
-    at_origin = mark.place in (Place.ORIGIN_OUTLET, Place.ORIGIN_HUB)
-    where = parcel.sender if at_origin else parcel.receiver
+    where = parcel.near(mark.place)
     return {
         "acceptTime": f"{datetime.fromtimestamp(mark.at_ms // 1000, CHINA):%Y-%m-%d %H:%M:%S}",
         "acceptAddress": where.city,
@@ -300,15 +306,9 @@ def forge(account: Account, outgoing: Outgoing) -> tuple[str, Outgoing]:
 
 
 def acknowledged(status: int, body: bytes) -> bool:
-    if status != 200:
-        return False
     if body.lstrip().startswith(b"<"):
-        return b"<Head>OK</Head>" in body
-    try:
-        answer = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return False
-    return isinstance(answer, dict) and answer.get("return_code") == "0000"
+        return status == 200 and b"<Head>OK</Head>" in body
+    return said(status, body).get("return_code") == "0000"
 
 
 DIALECT = Dialect(
@@ -317,7 +317,7 @@ DIALECT = Dialect(
     return_number=ReturnNumber.NEW,
     number=lambda number: f"SF{10**12 + number % (9 * 10**12)}",
     read=read,
-    perform=perform,
+    perform=by_operation(PERFORM),
     busy=busy,
     announces=frozenset(OP_CODES),
     announces_claims=False,

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import json
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -17,7 +17,18 @@ import orjson
 
 from simulator import world
 from simulator.depot import Account, Depot, Record
-from simulator.dialect import Announcement, Answer, Asked, Dialect, Inbound, Outgoing, plain
+from simulator.dialect import (
+    Announcement,
+    Answer,
+    Asked,
+    Dialect,
+    Inbound,
+    Outgoing,
+    Perform,
+    by_operation,
+    plain,
+    said,
+)
 from simulator.outcomes import Fault, Operation, Reason
 from simulator.world import Cause, Event, Mark, Place, ReturnNumber
 
@@ -225,16 +236,12 @@ def _subscribe(asked: Asked, depot: Depot, now_ms: int) -> Answer:
     return _answer(None, asked.account)
 
 
-PERFORM: Mapping[Operation, Callable[[Asked, Depot, int], Answer]] = {
+PERFORM: Mapping[Operation, Perform] = {
     Operation.INTERCEPT: _intercept,
     Operation.CANCEL: _cancel,
     Operation.TRACK: _track,
     Operation.SUBSCRIBE: _subscribe,
 }
-
-
-def perform(asked: Asked, depot: Depot, now_ms: int) -> Answer:
-    return PERFORM[asked.operation](asked, depot, now_ms)
 
 
 def busy(fault: Fault) -> Answer:
@@ -266,8 +273,7 @@ def _trace(record: Record, mark: Mark) -> dict[str, str]:
 
 
 def _facility(record: Record, place: Place) -> tuple[str, str, str]:
-    at_origin = place in (Place.ORIGIN_OUTLET, Place.ORIGIN_HUB)
-    city = (record.parcel.sender if at_origin else record.parcel.receiver).city
+    city = record.parcel.near(place).city
     end, number = FACILITIES[place]
     return city, f"{city}{end}", number
 
@@ -311,13 +317,7 @@ def forge(account: Account, outgoing: Outgoing) -> tuple[str, Outgoing]:
 
 
 def acknowledged(status: int, body: bytes) -> bool:
-    if status != 200:
-        return False
-    try:
-        answer = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return False
-    return isinstance(answer, dict) and answer.get("success") in (True, "true")
+    return said(status, body).get("success") in (True, "true")
 
 
 DIALECT = Dialect(
@@ -326,7 +326,7 @@ DIALECT = Dialect(
     return_number=ReturnNumber.SAME,
     number=lambda number: f"77{10**12 + number % (9 * 10**12)}",
     read=read,
-    perform=perform,
+    perform=by_operation(PERFORM),
     busy=busy,
     announces=frozenset(SCANS),
     announces_claims=False,

@@ -17,7 +17,17 @@ import orjson
 from simulator import world
 from simulator.decisions import cancellable
 from simulator.depot import Account, Depot, Record
-from simulator.dialect import Announcement, Answer, Asked, Dialect, Inbound, Outgoing, plain
+from simulator.dialect import (
+    Announcement,
+    Answer,
+    Asked,
+    Dialect,
+    Inbound,
+    Outgoing,
+    Perform,
+    by_operation,
+    plain,
+)
 from simulator.dialects import ups_tables as tables
 from simulator.outcomes import Fault, Operation, Reason
 from simulator.world import Event, Mark, Place, ReturnNumber, Status, Window
@@ -340,7 +350,7 @@ def _subscribe(asked: Asked, depot: Depot, now_ms: int) -> Answer:
     return _answer(body | ({"invalidTrackingNumbers": left} if left else {}), "subscribed")
 
 
-PERFORM: Mapping[Operation, Callable[[Asked, Depot, int], Answer]] = {
+PERFORM: Mapping[Operation, Perform] = {
     Operation.TOKEN: _lend,
     Operation.QUOTE: _quote,
     Operation.INTERCEPT: _intercept,
@@ -348,10 +358,6 @@ PERFORM: Mapping[Operation, Callable[[Asked, Depot, int], Answer]] = {
     Operation.TRACK: _track,
     Operation.SUBSCRIBE: _subscribe,
 }
-
-
-def perform(asked: Asked, depot: Depot, now_ms: int) -> Answer:
-    return PERFORM[asked.operation](asked, depot, now_ms)
 
 
 def busy(fault: Fault) -> Answer:
@@ -379,11 +385,6 @@ def _time(at_ms: int, zone: timezone = EASTERN) -> str:
     return f"{datetime.fromtimestamp(at_ms // 1000, zone):%H%M%S}"
 
 
-def _city(record: Record, place: Place) -> str:
-    at_origin = place in (Place.ORIGIN_OUTLET, Place.ORIGIN_HUB)
-    return (record.parcel.sender if at_origin else record.parcel.receiver).city
-
-
 def _signer(record: Record, mark: Mark) -> str:
     parcel = record.parcel
     return (parcel.receiver if mark.event is Event.SIGNED else parcel.sender).name
@@ -406,13 +407,13 @@ def _scanned(told: tuple[str, str, str, str], at_ms: int, place: Place, city: st
 
 
 def _activity(record: Record, mark: Mark) -> dict[str, Any]:
-    told, city = tables.ACTIVITIES[mark.event], _city(record, mark.place)
+    told, city = tables.ACTIVITIES[mark.event], record.parcel.near(mark.place).city
     return dict(_scanned(told, mark.at_ms, mark.place, city))
 
 
 def _ordered(record: Record) -> dict[str, Any]:
     place, at_ms = Place.ORIGIN_OUTLET, record.parcel.shipped_ms
-    return dict(_scanned(tables.ORDERED, at_ms, place, _city(record, place)))
+    return dict(_scanned(tables.ORDERED, at_ms, place, record.parcel.near(place).city))
 
 
 def push(account: Account, announcements: Sequence[Announcement]) -> Outgoing:
@@ -424,7 +425,7 @@ def push(account: Account, announcements: Sequence[Announcement]) -> Outgoing:
     status = {"type": kind, "code": code, "description": text, "descriptionCode": simplified}
     body: dict[str, object] = {"trackingNumber": mark.waybill, "activityStatus": status}
     body |= {"localActivityDate": _date(at_ms), "localActivityTime": _time(at_ms)}
-    body["activityLocation"] = {"city": _city(record, mark.place), "country": "US"}
+    body["activityLocation"] = {"city": record.parcel.near(mark.place).city, "country": "US"}
     body["scheduledDeliveryDate"] = _date(parcel.shipped_ms + parcel.journey.delivered)
     body["gmtActivityDate"] = _date(at_ms, UTC)
     body["gmtActivityTime"] = _time(at_ms, UTC)
@@ -459,7 +460,7 @@ DIALECT = Dialect(
     return_number=ReturnNumber.SAME,
     number=lambda number: f"1Z999AA1{number % 10**10:010d}",
     read=read,
-    perform=perform,
+    perform=by_operation(PERFORM),
     busy=busy,
     announces=frozenset(tables.ACTIVITIES),
     announces_claims=False,

@@ -8,7 +8,7 @@ import hmac
 import json
 import re
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -18,7 +18,17 @@ import orjson
 
 from simulator import world
 from simulator.depot import Account, Depot, Record
-from simulator.dialect import Announcement, Answer, Asked, Dialect, Inbound, Outgoing, plain
+from simulator.dialect import (
+    Announcement,
+    Answer,
+    Asked,
+    Dialect,
+    Inbound,
+    Outgoing,
+    Perform,
+    by_operation,
+    plain,
+)
 from simulator.outcomes import Fault, Operation, Reason
 from simulator.world import Cause, Event, Mark, Place, ReturnNumber
 
@@ -251,7 +261,7 @@ def _subscribe(asked: Asked, depot: Depot, now_ms: int) -> Answer:
     return _said({"waybillNo": asked.waybill, "success": True}, 0)
 
 
-PERFORM: Mapping[Operation, Callable[[Asked, Depot, int], Answer]] = {
+PERFORM: Mapping[Operation, Perform] = {
     Operation.INTERCEPT: _intercept,
     Operation.CANCEL: _cancel,
     Operation.CANCEL_ORDER: _cancel_order,
@@ -260,18 +270,13 @@ PERFORM: Mapping[Operation, Callable[[Asked, Depot, int], Answer]] = {
 }
 
 
-def perform(asked: Asked, depot: Depot, now_ms: int) -> Answer:
-    return PERFORM[asked.operation](asked, depot, now_ms)
-
-
 def busy(fault: Fault) -> Answer:
     return _no(ASSUMED_SYSTEM if fault.params.flag("system") else ASSUMED_BUSY)
 
 
 def _where(record: Record, place: Place) -> tuple[str, str]:
     """The city, and the facility in it."""
-    at_origin = place in (Place.ORIGIN_OUTLET, Place.ORIGIN_HUB)
-    city = (record.parcel.sender if at_origin else record.parcel.receiver).city
+    city = record.parcel.near(place).city
     return city, f"{city}{FACILITIES[place]}"
 
 
@@ -353,7 +358,7 @@ DIALECT = Dialect(
     return_number=ReturnNumber.SAME,
     number=lambda number: f"YT{10**12 + number % (9 * 10**12)}",
     read=read,
-    perform=perform,
+    perform=by_operation(PERFORM),
     busy=busy,
     announces=frozenset(SCANS),
     announces_claims=False,

@@ -7,7 +7,7 @@ The signature, the paths and the fields of an instruction are public. Assumed: e
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -15,7 +15,17 @@ import orjson
 
 from simulator import world
 from simulator.depot import Account, Depot, Record
-from simulator.dialect import Announcement, Answer, Asked, Dialect, Inbound, Outgoing, plain
+from simulator.dialect import (
+    Announcement,
+    Answer,
+    Asked,
+    Dialect,
+    Inbound,
+    Outgoing,
+    Perform,
+    by_operation,
+    plain,
+)
 from simulator.outcomes import Fault, Operation, Reason
 from simulator.world import Event, Mark, Place, ReturnNumber
 
@@ -192,16 +202,12 @@ def _subscribe(asked: Asked, depot: Depot, now_ms: int) -> Answer:
     return _answer(SUCCESS if any(found) else NO[Reason.UNKNOWN_WAYBILL])
 
 
-PERFORM: Mapping[Operation, Callable[[Asked, Depot, int], Answer]] = {
+PERFORM: Mapping[Operation, Perform] = {
     Operation.INTERCEPT: _intercept,
     Operation.CANCEL_ORDER: _cancel_order,
     Operation.TRACK: _track,
     Operation.SUBSCRIBE: _subscribe,
 }
-
-
-def perform(asked: Asked, depot: Depot, now_ms: int) -> Answer:
-    return PERFORM[asked.operation](asked, depot, now_ms)
 
 
 def busy(fault: Fault) -> Answer:
@@ -210,7 +216,7 @@ def busy(fault: Fault) -> Answer:
 
 def show(record: Record, mark: Mark) -> dict[str, str]:
     status, action, text = STEPS[mark.event]
-    city = _city(record, mark.place)
+    city = record.parcel.near(mark.place).city
     shown = {
         "time": f"{datetime.fromtimestamp(mark.at_ms // 1000, CHINA):%Y-%m-%d %H:%M:%S}",
         "status": status,
@@ -220,13 +226,8 @@ def show(record: Record, mark: Mark) -> dict[str, str]:
         "description": f"【{city}】{text}",
     }
     if mark.next_place is not None:
-        shown["next_name"] = _city(record, mark.next_place) + STATIONS[mark.next_place]
+        shown["next_name"] = record.parcel.near(mark.next_place).city + STATIONS[mark.next_place]
     return shown
-
-
-def _city(record: Record, place: Place) -> str:
-    at_origin = place in (Place.ORIGIN_OUTLET, Place.ORIGIN_HUB)
-    return (record.parcel.sender if at_origin else record.parcel.receiver).city
 
 
 def push(account: Account, announcements: Sequence[Announcement]) -> Outgoing:
@@ -247,7 +248,7 @@ DIALECT = Dialect(
     return_number=ReturnNumber.SAME,
     number=lambda number: f"43{number % 10**11:011}",
     read=read,
-    perform=perform,
+    perform=by_operation(PERFORM),
     busy=busy,
     announces=frozenset(),
     announces_claims=False,

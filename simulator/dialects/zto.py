@@ -5,7 +5,7 @@ import hmac
 import json
 import re
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -14,7 +14,18 @@ import orjson
 
 from simulator import world
 from simulator.depot import Account, Depot, Record
-from simulator.dialect import Announcement, Answer, Asked, Dialect, Inbound, Outgoing, plain
+from simulator.dialect import (
+    Announcement,
+    Answer,
+    Asked,
+    Dialect,
+    Inbound,
+    Outgoing,
+    Perform,
+    by_operation,
+    plain,
+    said,
+)
 from simulator.dialects.zto_scans import show_notice, show_scan, wire_time
 from simulator.dialects.zto_tables import (
     ACTIONS,
@@ -267,7 +278,7 @@ def _claim_query(asked: Asked, depot: Depot, now_ms: int) -> Answer:
     return _answer(SUCCESS, asked.operation, _decision(announcement, now_ms))
 
 
-PERFORM: Mapping[Operation, Callable[[Asked, Depot, int], Answer]] = {
+PERFORM: Mapping[Operation, Perform] = {
     Operation.INTERCEPT: _intercept,
     Operation.CANCEL: _cancel,
     Operation.QUERY: _query,
@@ -276,10 +287,6 @@ PERFORM: Mapping[Operation, Callable[[Asked, Depot, int], Answer]] = {
     Operation.CLAIM: _claim,
     Operation.CLAIM_QUERY: _claim_query,
 }
-
-
-def perform(asked: Asked, depot: Depot, now_ms: int) -> Answer:
-    return PERFORM[asked.operation](asked, depot, now_ms)
 
 
 def busy(fault: Fault) -> Answer:
@@ -325,13 +332,7 @@ def forge(account: Account, outgoing: Outgoing) -> tuple[str, Outgoing]:
 
 
 def acknowledged(status: int, body: bytes) -> bool:
-    if status != 200:
-        return False
-    try:
-        answer = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return False
-    return isinstance(answer, dict) and answer.get("status") is True
+    return said(status, body).get("status") is True
 
 
 DIALECT = Dialect(
@@ -340,7 +341,7 @@ DIALECT = Dialect(
     return_number=ReturnNumber.SAME,
     number=lambda number: f"73{10**11 + number % (9 * 10**11)}",
     read=read,
-    perform=perform,
+    perform=by_operation(PERFORM),
     busy=busy,
     announces=frozenset(ACTIONS) | frozenset(NOTICE_STATES),
     announces_claims=True,

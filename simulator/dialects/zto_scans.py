@@ -21,8 +21,7 @@ def wire_time(at_ms: int) -> str:
 
 
 def _facility(record: Record, place: Place) -> tuple[str, str, str]:
-    at_origin = place in (Place.ORIGIN_OUTLET, Place.ORIGIN_HUB)
-    city = (record.parcel.sender if at_origin else record.parcel.receiver).city
+    city = record.parcel.near(place).city
     suffix, number = FACILITIES[place]
     return f"{city}{suffix}", city, number
 
