@@ -191,6 +191,10 @@ PLANTS = (
       "WHERE interception = '{returned}' AND kind = 'reply'")),
     P("C11", "a reply to nothing", (
       set_of("evidence", "attempt = NULL", "returned", "kind = 'reply'"),)),
+    P("C12", "an order that was cancelled, and travels", (
+      set_of("interception", "path = 'cancelled_before_pickup'", "returned"),)),
+    P("C12", "a parcel that was stopped on its way, and never shipped", (
+      set_of("interception", "movement = 'NOT_SHIPPED'", "accepted"),)),
     P("I5", "two open interceptions of a parcel", (
       set_of("interception", f"parcel = ({ORDER_OF % 'accepted'})", "sending"),)),
     P("K2", "a push applied twice", (
@@ -372,7 +376,7 @@ def test_every_rule_has_a_title_and_is_broken_once() -> None:
 
 
 def test_every_rule_that_was_asked_for_is_there() -> None:
-    asked = [f"M{n}" for n in range(1, 12)] + [f"C{n}" for n in range(6, 12)]
+    asked = [f"M{n}" for n in range(1, 12)] + [f"C{n}" for n in range(6, 13)]
     asked += ["I5", "K2", "K3", "K6", *(f"P{n}" for n in range(1, 8)), "O1", "O2", "O8"]
     assert [rule.name for rule in RULES] == asked
 

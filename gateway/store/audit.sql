@@ -211,6 +211,14 @@ LEFT JOIN job j ON j.subject = a.interception
     AND j.kind = CASE WHEN a.kind = 'post' THEN 'submit' ELSE 'withdraw' END
 WHERE j.id IS NULL OR j.gen < a.gen;
 
+-- name: C12
+-- What was cancelled before pick-up was not shipped, and nothing else was not
+SELECT i.id AS id, i.path || ' and ' || i.movement AS fault
+FROM interception i
+WHERE i.promised_at > 0
+    AND (CASE WHEN i.path = 'cancelled_before_pickup' THEN 1 ELSE 0 END)
+    <> (CASE WHEN i.movement = 'NOT_SHIPPED' THEN 1 ELSE 0 END);
+
 -- name: I5
 -- At most one open interception per parcel
 SELECT parcel AS id, 'two open interceptions' AS fault
