@@ -17,6 +17,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.money_pb2 import Money
 
+from gateway.pb.turnback.v1 import carrier_service_pb2 as carriers
 from gateway.pb.turnback.v1 import claim_service_pb2 as claims
 from gateway.pb.turnback.v1 import intercept_service_pb2 as intercepts
 from gateway.pb.turnback.v1 import merchant_service_pb2 as merchants
@@ -41,6 +42,7 @@ class Method(Generic[Answer]):
     role: str = "platform"
 
 
+CARRIERS = Method("CarrierService/List", carriers.CarrierServiceListResponse)
 REGISTER = Method("ParcelService/BatchRegister", parcels.ParcelServiceBatchRegisterResponse)
 PARCEL = Method("ParcelService/Get", parcels.ParcelServiceGetResponse)
 QUOTE = Method("InterceptService/Quote", intercepts.InterceptServiceQuoteResponse)

@@ -1,6 +1,7 @@
 """Claims: the merchant files what a broken promise costs, the desk decides where carriers cannot.
 
-The desk of the carrier without an interface grants what the truth calls for, as that carrier would.
+Where a carrier has no interface, the desk grants what the truth calls for, as that carrier would.
+One that takes claims but cannot be asked about them tells people only: the desk enters its word.
 """
 
 import functools
@@ -16,6 +17,7 @@ from gateway.pb.turnback.v1 import intercept_service_pb2 as intercepts
 from gateway.pb.turnback.v1 import operation_service_pb2 as operations
 from gateway.pb.turnback.v1 import types_pb2 as types
 from loadtest import client as wire
+from loadtest.carriers import CARRIERS
 from loadtest.client import yuan
 from loadtest.drive import Driver
 from loadtest.evidence import Filing
@@ -23,9 +25,11 @@ from loadtest.scenario import DAY_MS, Line, Order, Parcel
 
 DESK_MS = 2 * DAY_MS  # from filing to decision
 SLOW_DESK_MS = 5 * DAY_MS  # longer than a lost parcel takes to be found
+AGAIN_MS = DAY_MS // 2  # to another look at what a carrier has decided
 SETTLE_MS = DAY_MS  # from decision to payment
 UNPACKED_MS = DAY_MS  # from the parcel's return to the merchant's look into it
 DAMAGED = frozenset({"damaged", "damaged_after_return"})
+CLAIM_QUERY = "CLAIM_QUERY"
 DUE = {"LOST": "lost", "DAMAGED": "damaged", "RETURN_FAILED": "return_failed"}
 OPEN = (
     claims.CLAIM_STATE_FILED,
@@ -108,22 +112,30 @@ class Claimant:
             loss=line.listed,
             value=line.value,
         )
-        if claim.reviewer == claims.CLAIM_REVIEWER_OPERATOR:
+        if CLAIM_QUERY not in self._driver.offers[parcel.carrier]:
             slow = parcel.outcome == "lost_then_found"
             due_ms = self._driver.now_ms + (SLOW_DESK_MS if slow else DESK_MS)
             self._driver.later(due_ms, functools.partial(self._decide, claim.id))
 
-    # -- the desk of a carrier without an interface ---------------------------------------
+    # -- the desk, where the carrier's word does not come over its interface ---------------
 
     async def _decide(self, claim_id: str) -> None:
         driver, filing = self._driver, self.filings[claim_id]
         get = claims.ClaimServiceGetRequest(claim_id=claim_id)
         claim = (await driver.client.call(wire.CLAIM, get)).claim
         (truth,) = await driver.simulation.truth(carrier=filing.carrier, waybill=filing.waybill)
-        due = truth["claimable"] == DUE[filing.kind]
         key = (filing.carrier, filing.waybill)
-        granted = self._granted(self._parcels[key], filing, self._spent.get(key, 0)) if due else 0
-        self.filings[claim_id] = replace(filing, due=due, granted=granted)
+        if claim.reviewer == claims.CLAIM_REVIEWER_OPERATOR:
+            due = truth["claimable"] == DUE[filing.kind]
+            spent = self._spent.get(key, 0)
+            granted = self._granted(self._parcels[key], filing, spent) if due else 0
+            self.filings[claim_id] = replace(filing, due=due, granted=granted)
+        else:
+            told = {line["biz_no"]: line["granted_minor"] for line in truth["claims"]}
+            granted = told[claim.carrier_reference]
+        if granted is None:  # the carrier has not decided yet
+            driver.later(driver.now_ms + AGAIN_MS, functools.partial(self._decide, claim_id))
+            return
         if claim.state not in OPEN:
             return
         request = operations.OperationServiceDecideClaimRequest(
@@ -133,7 +145,7 @@ class Claimant:
             self._spent[key] = self._spent.get(key, 0) + granted
             request.decision = operations.CLAIM_DECISION_AWARD
             request.granted.CopyFrom(yuan(granted))
-            request.decision_key = f"SF-{claim_id[-12:]}"
+            request.decision_key = f"{filing.carrier.upper()}-{claim_id[-12:]}"
         else:
             request.decision = operations.CLAIM_DECISION_REJECT
             request.note = "承运商核实后不予赔付"
@@ -142,7 +154,7 @@ class Claimant:
         except grpc.aio.AioRpcError as error:
             self.refused.append((filing.waybill, f"decision: {error.details()}"))
             return
-        if answer.HasField("award"):
+        if answer.HasField("award") and CARRIERS[filing.carrier].payout == "offline":
             pay = functools.partial(self._settle, claim_id, answer.award)
             driver.later(driver.now_ms + SETTLE_MS, pay)
 
@@ -160,8 +172,8 @@ class Claimant:
             claim_id=claim_id,
             award_id=award.id,
             amount=award.amount,
-            reference=f"SFPAY-{award.id[-12:]}",
+            reference=f"PAY-{award.id[-12:]}",
             settled_at=wire.stamp(self._driver.now_ms),
-            note="顺丰线下赔付到商家账户",
+            note="承运商线下赔付到商家账户",
         )
         await self._driver.client.call(wire.SETTLE, request)

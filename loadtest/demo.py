@@ -15,6 +15,7 @@ from rich.console import Console
 from loadtest import client as wire
 from loadtest import evidence as kept
 from loadtest import gather, verdict
+from loadtest.carriers import CARRIERS
 from loadtest.client import Client
 from loadtest.compensation import Claimant
 from loadtest.drive import Driver
@@ -105,7 +106,7 @@ def _directory(keep: Path | None) -> Iterator[Path]:
 
 async def _day(options: Options, day: Day, directory: Path, console: Console) -> Result:
     began = time.monotonic()
-    fleet = Fleet(directory, seed=options.seed, start_ms=day.starts_ms)
+    fleet = Fleet(directory, seed=options.seed, start_ms=day.starts_ms, carriers=tuple(CARRIERS))
     async with (
         fleet,
         Simulation(fleet.control) as simulation,
@@ -197,5 +198,6 @@ async def _evidence(seed: int, driver: Driver, claimant: Claimant, fleet: Fleet)
         exceptions=tuple(await gather.exceptions(client)),
         audit=tuple(await gather.audit(client)),
         pushes=await gather.pushes(fleet.metrics),
+        offers=dict(driver.offers),
         truth=tuple(await driver.simulation.truth()),
     )

@@ -21,9 +21,11 @@ from gateway.pb.turnback.v1 import parcel_service_pb2 as parcels
 from gateway.pb.turnback.v1 import types_pb2 as types
 from gateway.pb.turnback.v1 import wallet_service_pb2 as wallets
 from loadtest import client as wire
+from loadtest import gather
+from loadtest.carriers import Account
 from loadtest.client import Client, yuan
 from loadtest.evidence import Asked
-from loadtest.fleet import AGREEMENTS, PAYMENT_AGREEMENT, Account
+from loadtest.fleet import AGREEMENTS, PAYMENT_AGREEMENT
 from loadtest.scenario import MINUTE_MS, Contact, Day, Merchant, Order, Parcel
 from loadtest.simulation import Simulation
 from loadtest.watch import Watcher
@@ -95,6 +97,7 @@ class Driver:
         self.pushes = 0
         self.asked: dict[tuple[str, str], Asked] = {}
         self.replayed = 0
+        self.offers: Mapping[str, tuple[str, ...]] = {}  # what each carrier can be asked
         self._gate = asyncio.Semaphore(CONCURRENCY)
         self._due: list[tuple[int, int, Action]] = []
         self._serial = itertools.count()
@@ -102,6 +105,7 @@ class Driver:
     # -- set-up ---------------------------------------------------------------------------
 
     async def set_up(self) -> None:
+        self.offers = await gather.offers(self.client)
         for merchant in self.day.merchants:
             await self._open(merchant)
 
@@ -168,6 +172,7 @@ class Driver:
     def _at_carrier(self, parcel: Parcel) -> dict[str, object]:
         return {
             "carrier": parcel.carrier,
+            "network": parcel.network or None,
             "account": self.accounts[parcel.carrier].user,
             "waybill": parcel.waybill,
             "order_id": parcel.orders[0].order_no,
@@ -183,6 +188,7 @@ class Driver:
         return types.ParcelRegistration(
             merchant_id=parcel.merchant,
             carrier=parcel.carrier,
+            channel_code=parcel.code,
             waybill=parcel.waybill,
             account=self.accounts[parcel.carrier].name,
             orders=[order(each, cancelled=later and each.cancelled) for each in parcel.orders],
@@ -217,6 +223,19 @@ class Driver:
         )
         if parcel.withdraw_min:
             self.later(self.now_ms + parcel.withdraw_min * MINUTE_MS, self._withdrawal(answer))
+        if parcel.also:
+            await self._elsewhere(parcel)
+
+    async def _elsewhere(self, parcel: Parcel) -> None:
+        """What another channel says that reaches the same parcel."""
+        key = parcels.ParcelKey(carrier=parcel.also, waybill=parcel.waybill)
+        request = intercepts.InterceptServiceQuoteRequest(merchant_id=parcel.merchant, parcel=key)
+        (action,) = (await self.client.call(wire.QUOTE, request)).quote.actions
+        self.asked[parcel.key] = replace(
+            self.asked[parcel.key],
+            also=parcel.also,
+            also_unmet=tuple(condition.reason for condition in action.unmet),
+        )
 
     async def _quote(self, parcel: Parcel) -> intercepts.Quote:
         asked = Asked(
@@ -233,6 +252,7 @@ class Driver:
             request.registration.CopyFrom(self._registration(parcel, later=True))
         else:
             request.parcel.carrier, request.parcel.waybill = parcel.key
+            request.parcel.channel_code = parcel.code
         quote = (await self.client.call(wire.QUOTE, request)).quote
         action = quote.actions[0]
         words = tuple(

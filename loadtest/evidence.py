@@ -44,6 +44,7 @@ class Interception:
     cancel: str
     fee: int
     cap: int
+    path: str
     reason: str
     exceptions: int
     version: int
@@ -103,6 +104,8 @@ class Asked:
     created: tuple[str, ...] = ()  # ids of every OK answer to this request_id
     created_fee: int = 0
     refused: str = ""  # why Create was not OK
+    also: str = ""  # a second channel that was asked while it was under way
+    also_unmet: tuple[str, ...] = ()  # and what was said there
 
     @property
     def key(self) -> tuple[str, str]:
@@ -154,6 +157,7 @@ class Evidence:
     exceptions: tuple[Exceptional, ...]
     audit: tuple[Rule, ...]  # the gateway's own
     pushes: dict[str, int]  # "carrier outcome" -> count, as the gateway counted
+    offers: dict[str, tuple[str, ...]]  # carrier -> the operations that the gateway says it has
     truth: tuple[Json, ...] = field(default=())
 
 

@@ -21,6 +21,8 @@ from typing import Any, Self
 
 import aiohttp
 
+from loadtest.carriers import CARRIERS, Account, Carrier, new_accounts
+
 READY_S = 30.0
 END_S = 15.0  # for an orderly end, then it is killed
 LOG_TAIL = 12  # lines shown when a process does not start
@@ -28,39 +30,12 @@ TENANT = "mall"
 AGREEMENTS = {"interception-service": "2023-08", "platform-interception-technology": "2023-08"}
 PAYMENT_AGREEMENT = "password-free-2026"
 CAP_MINOR = 100_000  # CNY 1 000 per parcel
-SF_FEES = {
-    "picked_up": 800,
-    "in_transit": 1_200,
-    "at_destination": 1_500,
-    "out_for_delivery": 1_800,
-}
-ZTO_FEES = {
-    "picked_up": 500,
-    "in_transit": 800,
-    "at_destination": 1_000,
-    "out_for_delivery": 1_200,
-}
-FEES: Mapping[str, Mapping[str, int]] = {"sf": SF_FEES, "zto": ZTO_FEES}
-PAYOUTS = {"sf": "offline", "zto": "wallet"}
-GROUPS = {"sf": "企业微信群 顺丰理赔-华东", "zto": "企业微信群 中通理赔-华东"}
+USUAL = ("sf", "zto")  # who plays where nobody is named
 Json = dict[str, Any]
 
 
 class FleetError(Exception):
     """A process that is needed did not start, or has ended. The text says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """One carrier account, as both ends of the wire know it."""
-
-    carrier: str
-    name: str  # in the gateway's configuration
-    user: str  # what the carrier calls it
-    gateway_credentials: Mapping[str, str] = field(repr=False)
-    simulator_credentials: Mapping[str, str] = field(repr=False)
-    push_secret: str = field(repr=False)
-    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,31 +46,6 @@ class Tokens:
     treasury: str = field(repr=False)
     claims: str = field(repr=False)
     operator: str = field(repr=False)
-
-
-def new_accounts() -> tuple[Account, ...]:
-    """Synthetic credentials, new in every run."""
-    word, secret = secrets.token_hex(16), secrets.token_hex(16)
-    partner, company = "TURNBACKDEMO", "6f1d0a7c2b9e4d58"
-    return (
-        Account(
-            "sf",
-            "sf-main",
-            partner,
-            {"partner_id": partner, "checkword": word},
-            {"checkword": word},
-            secrets.token_urlsafe(24),
-            {"monthly_card": "7550100001"},
-        ),
-        Account(
-            "zto",
-            "zto-main",
-            company,
-            {"app_key": company, "app_secret": secret},
-            {"app_secret": secret},
-            secrets.token_urlsafe(24),
-        ),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +75,13 @@ class Fleet:
         settings: Mapping[str, Any] | None = None,
         store_url: str = "",
         replicas: int = 1,
+        carriers: Sequence[str] = USUAL,
     ) -> None:
         """`settings` are laid over the gateway's configuration, section by section; without a
         `store_url` the store is a file of the fleet's own."""
         self.directory = directory
         self.seed = seed
-        self.accounts = new_accounts()
+        self.accounts = new_accounts(carriers)
         self.tokens = Tokens(*(secrets.token_urlsafe(32) for _ in range(4)))
         self.around: dict[str, Sequence[str]] = {}  # what starts a process in its stead, by name
         self.carriers = self.control = ""
@@ -332,6 +283,7 @@ class Fleet:
                     "credentials": dict(account.simulator_credentials),
                     "push_url": f"{push}/push/{account.carrier}/{account.name}"
                     f"/{account.push_secret}",
+                    "options": self._options(CARRIERS[account.carrier]),
                 }
                 async with session.post(f"{self.control}/accounts", json=body) as answer:
                     if answer.status != 200:
@@ -378,21 +330,29 @@ class Fleet:
             digest = hashlib.sha256(token.encode()).hexdigest()
             yield {"name": name, "sha256": digest, "roles": roles}
 
+    def _options(self, row: Carrier) -> Json:
+        """Of the account at the simulator: how it pushes, and whose parcels it may look at."""
+        seen = [f"{each.carrier}/{each.user}" for each in self.accounts if each.carrier in row.sees]
+        return {**row.options, "acts_for": seen}
+
     def _carrier(self, account: Account) -> Json:
+        row, base_url = CARRIERS[account.carrier], f"{self.carriers}/{account.carrier}"
         return {
-            "base_url": f"{self.carriers}/{account.carrier}",
+            "base_url": base_url,
+            "provisional": row.provisional,
             "accounts": {
                 account.name: {
                     "credentials": dict(account.gateway_credentials),
-                    "settings": dict(account.settings),
+                    "settings": {**account.settings, **dict.fromkeys(row.sites, base_url)},
                     "push_secret": account.push_secret,
                 }
             },
             "contract": {
-                "fees": dict(FEES[account.carrier]),
+                "currency": row.currency,
+                "fees": dict(row.fees),
                 "cap_minor": CAP_MINOR,
-                "payout": PAYOUTS[account.carrier],
-                "complaints": [{"kind": "group", "address": GROUPS[account.carrier]}],
+                "payout": row.payout,
+                "complaints": [{"kind": "group", "address": row.group}],
             },
             "limits": {"concurrency": 32, "per_second": 400, "timeout_ms": 2_000},
         }

@@ -84,11 +84,24 @@ def _interception(shown: intercepts.Interception, steps: tuple[Step, ...]) -> In
         cancel=name(intercepts.CancelState, shown.cancel, "CANCEL_STATE_"),
         fee=fen(shown.fee),
         cap=fen(shown.cap),
+        path=name(intercepts.Path, shown.path, "PATH_"),
         reason=shown.refused_reason,
         exceptions=shown.open_exception_count,
         version=shown.version,
         log=steps,
     )
+
+
+async def offers(client: Client) -> dict[str, tuple[str, ...]]:
+    """What each carrier can be asked, as the gateway tells it."""
+    request = carriers.CarrierServiceListRequest(page_size=PAGE)
+    shown = await _pages(client, wire.CARRIERS, request, lambda answer: answer.carriers)
+    return {
+        carrier.name: tuple(
+            name(carriers.Operation, each.operation, "OPERATION_") for each in carrier.capabilities
+        )
+        for carrier in shown
+    }
 
 
 async def all_claims(client: Client) -> list[Claim]:

@@ -1,5 +1,6 @@
 """A merchant's day as a file tells it: merchants, parcels with their orders, and their fates."""
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,10 @@ SCENARIOS = Path(__file__).with_name("scenarios")
 DAY = SCENARIOS / "merchant_day.toml"
 MINUTE_MS = 60_000
 DAY_MS = 24 * 60 * MINUTE_MS
+SERVICES = ("sf", "zto", "yto", "jdl", "sto", "jt", "ups", "yunda")  # one for each network
+SET_ORDERS = 260_618_500_000  # numbers of the orders of sets, from here
+LENT = "returned"  # the case whose merchants, buyers and goods sets use again
+NUMBER = re.compile(r"[0-9]+$")
 Json = dict[str, Any]
 
 
@@ -56,7 +61,7 @@ class Merchant:
     operating: bool = True
     contract_signed: bool = True
     agreements: bool = True
-    waybill_services: tuple[str, ...] = ("sf", "zto")
+    waybill_services: tuple[str, ...] = SERVICES
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,9 @@ class Parcel:
     script: Mapping[str, Any] = field(default_factory=dict)
     unmet: tuple[str, ...] = ()
     withdraw_min: int = 0  # 0: never
+    code: str = ""  # of an aggregator's parcel: its word for who carries it
+    network: str = ""  # and who that is
+    also: str = ""  # a second channel through which it is tried, once it is under way
 
     @property
     def key(self) -> tuple[str, str]:
@@ -118,17 +126,19 @@ def load(path: Path = DAY) -> Day:
     given = tomllib.loads(path.read_text("utf-8"))
     day = given["day"]
     starts: datetime = day["starts"]
+    parcels = [_parcel(each, starts) for each in given["parcels"]]
+    parcels += _of_sets(given.get("sets", ()), parcels)
     return Day(
         starts_ms=int(starts.timestamp()) * 1000,
         return_to=Contact(**day["return_to"]),
         top_up=int(day["top_up"]),
         merchants=tuple(_merchant(each) for each in given["merchants"]),
-        parcels=tuple(_parcel(each, starts) for each in given["parcels"]),
+        parcels=tuple(parcels),
     )
 
 
 def _merchant(given: Json) -> Merchant:
-    services = tuple(given.pop("waybill_services", ("sf", "zto")))
+    services = tuple(given.pop("waybill_services", SERVICES))
     return Merchant(waybill_services=services, **given)
 
 
@@ -144,6 +154,34 @@ def _parcel(given: Json, starts: datetime) -> Parcel:
         unmet=tuple(given.pop("unmet", ())),
         **given,
     )
+
+
+def _of_sets(sets: Sequence[Json], told: Sequence[Parcel]) -> Iterator[Parcel]:
+    """Every case of a set for every carrier of it. Merchant, buyer and goods are those of a parcel
+    that is told in full, under numbers of their own; the hours of the day take turns."""
+    waves = sorted({parcel.at_ms for parcel in told})
+    lenders = [p for p in told if p.case == LENT and len(p.orders) == 1]
+    pairs = (
+        (place + turn, carrier, case)
+        for each in sets
+        for place, carrier in enumerate(each["carriers"])
+        for turn, case in enumerate(each["cases"])
+    )
+    for number, (hour, carrier, case) in enumerate(pairs, 1):
+        lender = lenders[number % len(lenders)]
+        order = replace(lender.orders[0], order_no=str(SET_ORDERS + number))
+        if "lines" in case:
+            order = replace(order, lines=tuple(Line(**line) for line in case["lines"]))
+        yield Parcel(
+            at_ms=waves[hour % len(waves)],
+            merchant=lender.merchant,
+            buyer=lender.buyer,
+            orders=(order,),
+            waybill=carrier["waybill"].format(number),
+            unmet=tuple(case.get("unmet", ())),
+            **{name: text for name, text in carrier.items() if name != "waybill"},
+            **{name: value for name, value in case.items() if name not in ("lines", "unmet")},
+        )
 
 
 def _order(given: Json) -> Order:
@@ -192,7 +230,7 @@ def _endless(parcels: Sequence[Parcel]) -> Iterator[Parcel]:
 
 def _copied(parcel: Parcel, copy: int) -> Parcel:
     """The same parcel under numbers of its own."""
-    digits = parcel.waybill.removeprefix("SF")
+    (digits,) = NUMBER.findall(parcel.waybill)
     waybill = parcel.waybill.removesuffix(digits) + f"{int(digits) + copy * 100_000:0{len(digits)}}"
     orders = tuple(replace(o, order_no=f"{o.order_no}-{copy}") for o in parcel.orders)
     return replace(parcel, waybill=waybill, orders=orders)

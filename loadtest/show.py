@@ -90,6 +90,8 @@ class Board:
         if self._live is not None:
             self._live.stop()
             self._console.print(self._picture())
+        elif kind is None:
+            self._console.print(self._tables())
 
     def show(self, what: str, passed_ms: int, count: Count, *, now: bool = False) -> None:
         self._count = count
@@ -102,14 +104,14 @@ class Board:
             self._console.print(f"{what}  {_words(count)}", soft_wrap=True, highlight=False)
 
     def _picture(self) -> Group:
-        return Group(
-            self._progress,
-            Columns(
-                (
-                    _table("decision", DECISIONS, self._count.decisions),
-                    _table("state", STATES, self._count.states),
-                )
-            ),
+        return Group(self._progress, self._tables())
+
+    def _tables(self) -> Columns:
+        return Columns(
+            (
+                _table("decision", DECISIONS, self._count.decisions),
+                _table("state", STATES, self._count.states),
+            )
         )
 
 
@@ -127,9 +129,6 @@ def _table(title: str, names: tuple[str, ...], counts: Mapping[str, Counter[str]
 
 
 def _words(count: Count) -> str:
-    parts = []
-    for carrier in sorted(count.states):
-        states = count.states[carrier]
-        told = " ".join(f"{state.lower()} {states[state]}" for state in STATES if states[state])
-        parts.append(f"{carrier}: {told}")
-    return "; ".join(parts)
+    """All carriers together: ten of them fill no line."""
+    states: Counter[str] = sum(count.states.values(), Counter())
+    return " ".join(f"{state.lower()} {states[state]}" for state in STATES if states[state])

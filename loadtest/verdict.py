@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from loadtest.carriers import CARRIERS
 from loadtest.evidence import Asked, Claim, Evidence, Filing, Interception, Rule
-from loadtest.fleet import CAP_MINOR, FEES, PAYOUTS
+from loadtest.fleet import CAP_MINOR
 
 Json = dict[str, Any]
 Differs = Iterator[tuple[str, str]]
@@ -18,6 +19,7 @@ UNDECIDED = frozenset({"QUEUED", "SENDING", "PROCESSING", "UNKNOWN"})
 PROMISED = frozenset({"ACCEPTED", "LATE_ACCEPTED"})
 ON_THE_WAY = frozenset({"NONE", "RETURNING"})
 CHARGED = "charged"
+BEFORE_PICKUP = "CANCELLED_BEFORE_PICKUP"
 NOTE = "NOTE"  # something was learnt, and no column changed
 
 
@@ -58,6 +60,9 @@ class Court:
             for one in case.ours:
                 yield one, case.truth
 
+    def can(self, carrier: str, operation: str) -> bool:
+        return operation in self.evidence.offers[carrier]
+
     def kinds_of(self, interception: str) -> set[str]:
         return {e.kind for e in self.evidence.exceptions if e.interception == interception}
 
@@ -65,15 +70,34 @@ class Court:
 # -- money and decision against the carrier's truth ---------------------------------------
 
 
+def stopped_ms(truth: Json) -> int | None:
+    """When the carrier took the interception, or cancelled the order it had not picked up."""
+    found: int | None = truth["accepted_ms"]
+    return truth["order_cancelled_ms"] if found is None else found
+
+
+def due(truth: Json, asked: Asked) -> int:
+    """The fee that the carrier earned: for where the parcel was, by contract."""
+    earned = truth["fee"] == CHARGED or truth["order_cancelled_ms"] is not None
+    return CARRIERS[asked.carrier].fees[asked.status] if earned else 0
+
+
+def requests(truth: Json) -> list[Json]:
+    """Each by which the carrier was told to stop the parcel, in order of time."""
+    seen = (*truth["requests"].get("intercept", ()), *truth["requests"].get("cancel_order", ()))
+    return sorted(seen, key=lambda request: request["business_ms"])
+
+
 def captured(court: Court) -> Differs:
-    for one, truth in court.settled():
-        if (one.money == "CAPTURED") != (truth["fee"] == CHARGED):
-            yield one.id, f"money {one.money}, the truth says {truth['fee']}"
+    for case in court.cases.values():
+        for one in case.ours:
+            if (one.money == "CAPTURED") != (due(case.truth, case.asked) > 0):
+                yield one.id, f"money {one.money}, the truth says {case.truth['fee']}"
 
 
 def accepted(court: Court) -> Differs:
     for one, truth in court.settled():
-        if truth["accepted_ms"] is None or one.decision in PROMISED:
+        if stopped_ms(truth) is None or one.decision in PROMISED:
             late = one.decision == "LATE_ACCEPTED"
             if late and "LATE_ACCEPTANCE" not in court.kinds_of(one.id):
                 yield one.id, "accepted late, and no exception says so"
@@ -87,7 +111,7 @@ def accepted(court: Court) -> Differs:
 
 def promised(court: Court) -> Differs:
     for one, truth in court.settled():
-        if one.decision in PROMISED and truth["accepted_ms"] is None:
+        if one.decision in PROMISED and stopped_ms(truth) is None:
             yield one.id, f"decision {one.decision}, and the carrier never accepted"
 
 
@@ -95,13 +119,12 @@ def released(court: Court) -> Differs:
     for one, truth in court.settled():
         if one.money != "RELEASED" or one.decision == "LATE_ACCEPTED":
             continue
-        asked = truth["requests"].get("intercept", [])
         reasons = (
             truth["refused_ms"] is not None,
             truth["cancelled_ms"] is not None,
             truth["delivered_to_buyer_ms"] is not None,
             truth["return_cause"] not in (None, "interception"),
-            not any(request["executed"] for request in asked),
+            not any(request["executed"] for request in requests(truth)),
         )
         if not any(reasons):
             yield one.id, "released, and nothing that really happened allows it"
@@ -120,7 +143,7 @@ def once(court: Court) -> Differs:
 
 def written_first(court: Court) -> Differs:
     for case in court.cases.values():
-        asked = case.truth["requests"].get("intercept", [])
+        asked = requests(case.truth)
         sent = [s.at_ms for one in case.ours for s in one.log if s.target == "SENDING"]
         for request in asked:
             if not sent or min(sent) > request["business_ms"]:
@@ -139,6 +162,8 @@ def moved(court: Court) -> Differs:
 
 
 def expected_movement(truth: Json) -> str:
+    if truth["order_cancelled_ms"] is not None:
+        return "NOT_SHIPPED"
     if truth["delivered_to_buyer_ms"] is not None:
         return "RETURN_FAILED"
     if truth["returned_ms"] is not None:
@@ -146,6 +171,13 @@ def expected_movement(truth: Json) -> str:
     if truth["lost_ms"] is not None and truth["found_ms"] is None:
         return "LOST"
     return "NONE" if truth["turned_ms"] is None else "RETURNING"
+
+
+def unshipped(court: Court) -> Differs:
+    for one, truth in court.settled():
+        cancelled = truth["order_cancelled_ms"] is not None
+        if (one.path == BEFORE_PICKUP) != cancelled:
+            yield one.id, f"path {one.path}, order cancelled: {cancelled}"
 
 
 # -- what clients were told ---------------------------------------------------------------
@@ -189,9 +221,17 @@ def conditions(court: Court) -> Differs:
 
 def priced(court: Court) -> Differs:
     for case in court.cases.values():
-        expected = FEES[case.asked.carrier].get(case.asked.status)
+        expected = CARRIERS[case.asked.carrier].fees.get(case.asked.status)
         if not case.asked.unmet and case.asked.quoted_fee != expected:
             yield _id(case), f"quoted {case.asked.quoted_fee}, the contract says {expected}"
+
+
+def elsewhere(court: Court) -> Differs:
+    """A parcel is one parcel, whichever channel leads to it."""
+    for case in court.cases.values():
+        asked = case.asked
+        if asked.also and asked.also_unmet != ("INTERCEPT_OPEN",):
+            yield _id(case), f"{asked.waybill} by {asked.also}: {asked.also_unmet}"
 
 
 def covered(court: Court) -> Differs:
@@ -218,11 +258,10 @@ def expected_wallets(court: Court) -> Mapping[str, int]:
     """Top-ups less the fees of what was really accepted, and the awards paid to the wallet."""
     available = {w.merchant: court.evidence.top_up for w in court.evidence.wallets}
     for case in court.cases.values():
-        if case.truth["fee"] == CHARGED:
-            available[case.asked.merchant] -= FEES[case.asked.carrier][case.asked.status]
+        available[case.asked.merchant] -= due(case.truth, case.asked)
     for claim, amount in expected_awards(court).items():
         filing = next(f for f in court.evidence.filings if f.claim == claim)
-        if PAYOUTS[filing.carrier] == "wallet":
+        if CARRIERS[filing.carrier].payout == "wallet":
             merchant = court.cases[filing.carrier, filing.waybill].asked.merchant
             available[merchant] += amount
     return available
@@ -273,7 +312,8 @@ def awarded(court: Court) -> Differs:
 def paid_out(court: Court) -> Differs:
     for claim in court.evidence.claims:
         for award in claim.awards:
-            if award.paid != award.amount or award.channel.lower() != PAYOUTS[claim.carrier]:
+            way = CARRIERS[claim.carrier].payout
+            if award.paid != award.amount or award.channel.lower() != way:
                 told = f"{award.paid} of {award.amount} by {award.channel}"
                 yield claim.interception, f"{claim.waybill}: paid {told}"
 
@@ -289,11 +329,13 @@ def capped(court: Court) -> Differs:
 
 
 def claimed(court: Court) -> Differs:
-    """Whatever the truth calls claimable could be filed for; the client filed for all of it."""
+    """Whatever the truth calls claimable could be filed for; the client filed for all of it. Where
+    a carrier cannot be asked, one may hear no more than that the buyer has the parcel."""
     filed = {(filing.carrier, filing.waybill, filing.kind) for filing in court.evidence.filings}
     for one, truth in court.settled():
         kind = str(truth["claimable"]).upper()
-        if kind != "NONE" and (one.carrier, one.waybill, kind) not in filed:
+        unheard = one.reason == "DELIVERED" and not court.can(one.carrier, "QUERY")
+        if kind != "NONE" and not unheard and (one.carrier, one.waybill, kind) not in filed:
             yield one.id, f"{kind.lower()}, and no claim was taken"
 
 
@@ -301,15 +343,18 @@ def claimed(court: Court) -> Differs:
 
 
 def pushes_kept(court: Court) -> Differs:
-    """A message of ZTO is one push; SF puts several into one, so theirs is a bound."""
-    counts = court.evidence.pushes
-    for carrier in PAYOUTS:
-        told = _pushes(court, carrier, acknowledged=True)
-        kept_count = counts.get(f"{carrier} new", 0)
-        most, least = len(told), 1 if told else 0
-        least = most if carrier == "zto" else least
-        if not least <= kept_count <= most:
-            yield "", f"{carrier}: {most} acknowledged, {kept_count} kept"
+    for carrier in court.evidence.offers:
+        told = len(_messages(court, carrier))
+        kept_count = court.evidence.pushes.get(f"{carrier} new", 0)
+        if told != kept_count:
+            yield "", f"{carrier}: {told} acknowledged, {kept_count} kept"
+
+
+def subscribed(court: Court) -> Differs:
+    for case in court.cases.values():
+        unwatched = case.truth["watched_ms"] is None
+        if court.can(case.asked.carrier, "SUBSCRIBE") and unwatched:
+            yield _id(case), f"{case.asked.waybill}: nobody asked to be told about it"
 
 
 def forged_refused(court: Court) -> Differs:
@@ -327,13 +372,14 @@ def pushes_acknowledged(court: Court) -> Differs:
                 yield _id(case), f"{case.asked.waybill}: a genuine push got {push['status']}"
 
 
-def _pushes(court: Court, carrier: str, *, acknowledged: bool) -> set[str]:
+def _messages(court: Court, carrier: str) -> set[str]:
+    """Acknowledged; one may have told several things."""
     return {
-        push["id"]
+        push["message"]
         for case in court.cases.values()
         if case.asked.carrier == carrier
         for push in case.truth["pushes"]
-        if push["acknowledged"] is acknowledged and not push["forged"]
+        if push["acknowledged"] and not push["forged"]
     }
 
 
@@ -386,11 +432,13 @@ RULES: tuple[tuple[str, str, Check], ...] = (
     ("inv.C4", "one interception has at most one effect at the carrier", once),
     ("inv.C5", "every request the carrier saw was written down before", written_first),
     ("gt.movement", "a promised parcel is where the carrier's truth has it", moved),
+    ("gt.path", "what was not picked up is cancelled, and nothing else", unshipped),
     ("inv.I3", "every Create answered OK exists, with the fee that was quoted", kept),
     ("inv.I2", "one request_id made one interception", repeated),
     ("gt.answered", "every parcel was quoted, and every eligible one taken", answered),
     ("gt.conditions", "every unmet condition was named, in Chinese and English", conditions),
     ("gt.price", "the fee is the contract's for where the parcel was", priced),
+    ("gt.channels", "a parcel under way by one channel is so by all", elsewhere),
     ("gt.covered", "every outcome of the day really happened", covered),
     ("gt.wallet", "balances are what the truth alone says", balances),
     ("gt.claimed", "whatever is claimable was taken as a claim", claimed),
@@ -398,6 +446,7 @@ RULES: tuple[tuple[str, str, Check], ...] = (
     ("gt.payouts", "every award is paid in full, the contract's way", paid_out),
     ("inv.P1", "no parcel brings more than its cap or its value", capped),
     ("inv.K1", "every push that was acknowledged is kept", pushes_kept),
+    ("gt.subscribed", "pushes were asked for wherever a carrier wants to be asked", subscribed),
     ("gt.pushes", "every genuine push was acknowledged", pushes_acknowledged),
     ("inv.K4", "no forged push was taken", forged_refused),
     ("gt.watch", "Watch told every event exactly once, over every resumption", watched),

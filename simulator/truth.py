@@ -170,6 +170,7 @@ def truth_line(record: Record, outcome: str, now_ms: int) -> JsonObject:
         "status": found.status,
         "outcome": outcome,
         "script": record.script is not None,
+        "watched_ms": record.watched_from_ms,
         "faults": [fault.name for fault in record.script.faults] if record.script else [],
         "value_minor": parcel.value_minor,
         "requests": requests,
@@ -234,6 +235,7 @@ def _push_lines(record: Record) -> list[JsonObject]:
     return [
         {
             "id": push_id,
+            "message": push.ids[0],  # one message may tell several things
             "kind": kind,
             "due_ms": push.due_ms,
             "attempts": push.attempts,

@@ -11,10 +11,15 @@ from typing import Any
 import pytest
 
 from loadtest import scenario, verdict
+from loadtest.carriers import CARRIERS
 from loadtest.evidence import Evidence, read
 
 ORDERS = 40
 LAST = "audit: {} rules, 0 violations"
+TROUBLES = {
+    *("returned", "refused", "refused_unlisted", "accepted_later", "lost", "damaged"),
+    *("delivered_anyway", "buyer_refused", "intercepted_by_other", "answer_lost", "withdrawn"),
+}
 Lie = Callable[[Evidence], Evidence]
 LIES: dict[str, Lie] = {}
 
@@ -63,8 +68,17 @@ def test_a_short_day_has_every_case() -> None:
 
 def test_the_day_is_as_large_as_it_says() -> None:
     day = scenario.load()
-    assert day.order_count >= 200
-    assert {p.carrier for p in day.parcels} == {"sf", "zto"}
+    assert day.order_count >= 300
+    assert {p.carrier for p in day.parcels} == set(CARRIERS)
+    assert len({p.key for p in day.parcels}) == len(day.parcels)
+
+
+def test_every_carrier_meets_every_kind_of_trouble() -> None:
+    """Whoever is added to the table is added to the day, with all of it."""
+    cases: dict[str, set[str]] = {name: set() for name in CARRIERS}
+    for parcel in scenario.load().parcels:
+        cases[parcel.carrier].add(parcel.case)
+    assert all(found >= TROUBLES for found in cases.values()), cases
 
 
 # -- lies ---------------------------------------------------------------------------------
@@ -134,6 +148,12 @@ def _(evidence: Evidence) -> Evidence:
     return truth_changed(evidence, back, returned_ms=None)
 
 
+@lie("gt.path")
+def _(evidence: Evidence) -> Evidence:
+    changed = [replace(i, path="INTERCEPTED") for i in evidence.interceptions]
+    return replace(evidence, interceptions=tuple(changed))
+
+
 @lie("inv.I3")
 def _(evidence: Evidence) -> Evidence:
     return replace(evidence, interceptions=evidence.interceptions[1:])
@@ -161,6 +181,11 @@ def _(evidence: Evidence) -> Evidence:
 @lie("gt.price")
 def _(evidence: Evidence) -> Evidence:
     return replace(evidence, asked=tuple(replace(a, quoted_fee=1) for a in evidence.asked))
+
+
+@lie("gt.channels")
+def _(evidence: Evidence) -> Evidence:
+    return replace(evidence, asked=tuple(replace(a, also_unmet=()) for a in evidence.asked))
 
 
 @lie("gt.covered")
@@ -210,6 +235,11 @@ def _(evidence: Evidence) -> Evidence:
 def _(evidence: Evidence) -> Evidence:
     fewer = {**evidence.pushes, "zto new": evidence.pushes["zto new"] - 1}
     return replace(evidence, pushes=fewer)
+
+
+@lie("gt.subscribed")
+def _(evidence: Evidence) -> Evidence:
+    return truth_changed(evidence, back, watched_ms=None)
 
 
 def pushes_changed(evidence: Evidence, **values: Any) -> Evidence:

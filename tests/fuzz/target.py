@@ -15,7 +15,8 @@ from gateway.pb.turnback.v1 import claim_service_pb2 as claims
 from gateway.pb.turnback.v1 import merchant_service_pb2 as merchants
 from gateway.pb.turnback.v1 import operation_service_pb2 as operations
 from gateway.pb.turnback.v1 import wallet_service_pb2 as wallets
-from loadtest.fleet import AGREEMENTS, Account, Fleet, Tokens
+from loadtest.carriers import Account
+from loadtest.fleet import AGREEMENTS, Fleet, Tokens
 from tests.fuzz.pushing import credentials
 from tests.rpc.world import AGREEMENT, CHECKWORD, TOKENS, World, merchant, yuan
 
