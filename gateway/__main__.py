@@ -16,8 +16,10 @@ import typer
 import uvloop
 
 from adapters import ADAPTERS
+from adapters.levels import LEVELS
 from gateway import capabilities, config, telemetry, upkeep
-from gateway.assembly import Gateway
+from gateway.assembly import Gateway, endpoints
+from gateway.check import check
 from gateway.clock import Clock
 from gateway.domain.decide import DECISIONS
 from gateway.domain.retention import Purged
@@ -276,10 +278,37 @@ async def _purge(settings: config.Settings) -> Purged:
         await store.stop()
 
 
-@app.command("carriers")
-def carriers_command(as_json: AsJson = False) -> None:
+carriers_app = typer.Typer(help="The carriers: what each can do, and how well that is known.")
+app.add_typer(carriers_app, name="carriers")
+
+
+@carriers_app.callback(invoke_without_command=True)
+def carriers_command(context: typer.Context, as_json: AsJson = False) -> None:
     """What each carrier can do, and how well that is known."""
-    print(capabilities.as_json(ADAPTERS) if as_json else capabilities.as_table(ADAPTERS))
+    if context.invoked_subcommand is None:
+        show = capabilities.as_json if as_json else capabilities.as_table
+        print(show(ADAPTERS, LEVELS))
+
+
+@carriers_app.command("check")
+def carriers_check(name: str, config_file: ConfigFile, as_json: AsJson = False) -> None:
+    """Try the configured credentials with one harmless read. Exit 1 where one does not work."""
+    settings = _settings(config_file)
+    every = endpoints(settings, settings.adapters(ADAPTERS))
+    found = [endpoint for (carrier, _), endpoint in every if carrier == name]
+    if not found:
+        known = ", ".join(settings.carriers) or "none"
+        print(f"{name}: not configured; configured are: {known}", file=sys.stderr)
+        raise typer.Exit(2)
+    checked = asyncio.run(check(found))
+    if as_json:
+        print(json.dumps([asdict(one) for one in checked], ensure_ascii=False, indent=2))
+    else:
+        for one in checked:
+            by = f" ({one.operation}{', ' if one.code else ''}{one.code})" if one.operation else ""
+            print(f"{one.carrier}/{one.account}: {one.said}{by}")
+    if not all(one.well for one in checked):
+        raise typer.Exit(1)
 
 
 config_app = typer.Typer(no_args_is_help=True, help="The configuration.")

@@ -10,6 +10,7 @@ import structlog
 from aiohttp import web
 
 from adapters import ADAPTERS
+from adapters.levels import LEVELS
 from gateway import config, telemetry, upkeep
 from gateway.clock import Clock
 from gateway.domain.carrier import Adapter, Answer
@@ -49,7 +50,7 @@ class Gateway:
         doors = dict(gates(settings, adapters))
         self.pushes = Pushes(self.store, doors, points, self.metrics.push)
         self.worker.inbox = lambda: self.pushes.at_work + self.subscriber.at_work
-        shell = Shell(settings, terms, self.store, self.worker, self.clock, self.metrics)
+        shell = Shell(settings, terms, self.store, self.worker, self.clock, self.metrics, LEVELS)
         self.server = Server(shell)
         self.vitals = Vitals(
             self.store, self.worker, self.clock, terms, self.metrics, self.server.ready

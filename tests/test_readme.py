@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs import README, filled
+from tests.docs import CARRIERS, README, carriers, filled
 
 ROOT = README.parent
 BIN = Path(sys.executable).parent
@@ -21,6 +21,7 @@ BIN = Path(sys.executable).parent
 def test_what_comes_from_code_is_fresh() -> None:
     text = README.read_text("utf-8")
     assert filled(text) == text, "run `python -m tests.docs`"
+    assert CARRIERS.read_text("utf-8") == carriers(), "run `python -m tests.docs`"
 
 
 def test_every_file_that_is_named_exists() -> None:
@@ -94,8 +95,10 @@ def test_every_command_says_what_it_does(command: str) -> None:
 
 def test_capabilities_are_told_in_both_forms() -> None:
     listed = json.loads(ran("turnback", "carriers", "--json"))
-    assert [carrier["name"] for carrier in listed] == ["sf", "zto"]
-    assert "not offered" in ran("turnback", "carriers")
+    names = ["sf", "zto", "yto", "jdl", "ldop", "sto", "jt", "kuaidi100", "ups", "yunda"]
+    assert [carrier["name"] for carrier in listed] == names
+    table = ran("turnback", "carriers")
+    assert all(f"| `{name}` |" in table for name in names)
 
 
 def test_a_wrong_configuration_names_its_field(tmp_path: Path) -> None:

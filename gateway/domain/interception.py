@@ -385,7 +385,7 @@ class Request:
 class ExceptionKind(Named):
     """What a person has to look at."""
 
-    NO_EVIDENCE = auto()  # past evidence_by and still unknown
+    NO_EVIDENCE = auto()  # past evidence_by and still unknown; or ended, and long not read
     LATE_ACCEPTANCE = auto()
     PROMISE_BROKEN = auto()  # accepted, and delivered all the same
     CONTRADICTION = auto()

@@ -66,7 +66,8 @@ from gateway.domain.reply import CHILDREN, by_reference, late, repeats, said_no,
 
 D, E, V = Decision, Event, Verdict
 SILENT = frozenset({V.UNKNOWN, V.BUSY, V.REFUSED})  # a reading that told nothing
-LOOKS_MAX = 12  # at a parcel whose interception has ended, while the carrier does not answer
+LOOKS_MAX = 120  # at a parcel whose interception has ended, unanswered: a month, some by pushes
+UNREAD_LOOKS = 12  # of them until a person is told
 QUIET_MS = DAY_MS  # pushes of one event may be hours apart; none is known to be later
 READ_WITH = frozenset({Person, ScanRow, Alias, Interception, Incident, Claim})
 OTHER_CAUSES = frozenset({"ALREADY_INTERCEPTED", "RETURNED_OTHERWISE", "DELIVERED"})
@@ -115,9 +116,9 @@ def observe(book: Book, command: Observe, env: Env, terms: Terms) -> Interceptio
         open_exception(book, ExceptionKind.WRONG_WAYBILL, ic.id, ic.tenant, env)
     if whole and ic.decision is not D.SENDING:
         ic = conclude(book, ic, parcel, command.asked, env, terms, command.asked_ms)
-    ic = overdue(book, ic, parcel, env, terms)
+    unheard = bool(answers) and not whole
+    ic = overdue(book, ic, parcel, env, terms, unheard=unheard)
     if fenced:
-        unheard = bool(answers) and not whole
         _rest(book, ic, job, env, unheard=unheard)
     if not answers and not whole:
         follow(book, ic, quiet_at)  # also where nothing else is awaited: a return may be late
@@ -357,11 +358,13 @@ def _scan_evidence(book: Book, ic: Interception, here: Journey, env: Env) -> str
     return note(book, ic, EvidenceKind.TRACKING, told, env)
 
 
-def overdue(book: Book, ic: Interception, parcel: Parcel, env: Env, terms: Terms) -> Interception:
+def overdue(
+    book: Book, ic: Interception, parcel: Parcel, env: Env, terms: Terms, *, unheard: bool
+) -> Interception:
     """A timer is not evidence: it only asks a person to look."""
     if ic.decision in AT_CARRIER and env.now >= ic.evidence_by:
         open_exception(book, ExceptionKind.NO_EVIDENCE, ic.id, ic.tenant, env, ic.decision)
-    if ic.decision not in UNDECIDED:
+    if ic.decision not in UNDECIDED and not unheard:
         close_exception(book, ExceptionKind.NO_EVIDENCE, ic.id, env)
     if ic.decision in PROMISED and ic.movement in (Movement.NONE, Movement.RETURNING):
         told = [scan.at for scan in book.of(ScanRow, parcel.id) if scan.tier == Tier.T1]
@@ -386,9 +389,15 @@ def following(ic: Interception) -> bool:
 
 
 def _rest(book: Book, ic: Interception, job: Job, env: Env, *, unheard: bool) -> None:
-    """When to ask again. A push that came during the reading asks at once."""
+    """When to ask again. A push that came during the reading asks at once.
+
+    What was pushed of an interception that has ended may be its late acceptance: it is not let go
+    because the carrier, or the store, was not there.
+    """
     pulled = job.due_at if job.due_at < NEVER else None
     again = following(ic) or (unheard and job.attempts < LOOKS_MAX)
+    if unheard and not following(ic) and job.attempts >= UNREAD_LOOKS:
+        open_exception(book, ExceptionKind.NO_EVIDENCE, ic.id, ic.tenant, env, "unread")
     if not again and pulled is None:
         book.put(at_rest(job))
         return

@@ -16,6 +16,8 @@ from gateway.rpc.messages import STATUS, Table, money, numbers
 from gateway.rpc.shell import Call, Shell
 
 OPERATIONS: Table = {
+    "token": pb.OPERATION_TOKEN,
+    "quote": pb.OPERATION_QUOTE,
     "track": pb.OPERATION_TRACK,
     "intercept": pb.OPERATION_INTERCEPT,
     "query": pb.OPERATION_QUERY,
@@ -33,6 +35,10 @@ UNLISTED = numbers(UnlistedNo, pb.UnlistedNo, "UNLISTED_NO")
 MERGED = numbers(Merged, pb.MergedBox, "MERGED_BOX")
 BREAKER: Table = {
     name.removeprefix("BREAKER_STATE_").lower(): number for name, number in pb.BreakerState.items()
+}
+LEVEL: Table = {
+    name.removeprefix("EVIDENCE_LEVEL_").lower(): number
+    for name, number in pb.EvidenceLevel.items()
 }
 WORST = ("open", "half_open", "closed")
 
@@ -67,7 +73,7 @@ class CarrierService:
             title=adapter.title,
             docs=adapter.docs,
             capabilities=capabilities(adapter),
-            evidence_level=pb.EVIDENCE_LEVEL_LISTED,
+            evidence_level=LEVEL.get(self._shell.levels.get(name, ""), 0),
             dedup=DEDUP[adapter.dedup.value],
             dedup_grade=GRADE[adapter.dedup.grade],
             tombstone=adapter.tombstone.value,
@@ -91,7 +97,9 @@ class CarrierService:
 def capabilities(adapter: Adapter) -> list[pb.Capability]:
     found = [
         pb.Capability(
-            operation=number, grade=GRADE[operation.grade], repeatable=operation.repeatable
+            operation=number,
+            grade=GRADE[operation.grade],
+            repeatable=getattr(operation, "repeatable", True),
         )
         for name, number in OPERATIONS.items()
         if (operation := getattr(adapter, name)) is not None

@@ -1,7 +1,7 @@
 """What every servicer is given, and what it knows of one call."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -26,6 +26,7 @@ class Shell:
     worker: Worker
     clock: Clock
     metrics: Metrics
+    levels: Mapping[str, str] = field(default_factory=dict)  # how much of an adapter is proved
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,17 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.domain.carrier import Answer, Cause, Milestone, Promise, Reason, Status, Tier, Verdict
+from gateway.domain.carrier import (
+    Answer,
+    Cause,
+    Milestone,
+    Promise,
+    Reason,
+    Scan,
+    Status,
+    Tier,
+    Verdict,
+)
 from gateway.domain.due import Fumble
 from gateway.domain.interception import (
     Cancel,
@@ -17,6 +27,7 @@ from gateway.domain.interception import (
     Outcome,
 )
 from gateway.domain.lifecycle import CRASHES_MAX, SEND_DELAYS_MS
+from gateway.domain.reading import LOOKS_MAX, UNREAD_LOOKS
 from gateway.domain.refusal import Refusal, Why
 from gateway.domain.reply import CANCEL_ATTEMPTS_MAX
 from tests.domain.stage import HOUR_MS, MINUTE_MS, START_MS, Stage, terms_of
@@ -200,6 +211,19 @@ def test_a_no_after_a_yes_is_for_a_person() -> None:
     assert stage.exceptions() == {"CONTRADICTION"}
 
 
+def test_a_no_that_waited_while_the_return_was_seen_is_for_a_person() -> None:
+    stage = Stage("sf")
+    stage.create()
+    stage.crash()
+    stage.recover()
+    stage.look(None, stage.scan(Milestone.RETURNING))
+    assert stage.columns == "ACCEPTED RETURNING CAPTURED"
+    stage.reply(Verdict.REFUSED, Reason.TOO_LATE)
+    assert stage.columns == "ACCEPTED RETURNING CAPTURED"
+    assert stage.exceptions() == {"CONTRADICTION"}
+    stage.audit()
+
+
 def test_a_yes_that_comes_after_absent_is_not_lost_and_not_sent_again() -> None:
     stage = Stage("zto", terms_of(promise_on=Promise.REPLY))
     stage.create()
@@ -275,6 +299,67 @@ def test_the_bound_is_counted_in_machine_time() -> None:
     stage.machine_ms += 25 * MINUTE_MS
     stage.look(Verdict.ABSENT)
     assert stage.columns == "QUEUED NONE HELD"
+
+
+# -- a push that the carrier does not bear out -----------------------------------------------
+
+
+def unanswered(stage: Stage, looks: int) -> None:
+    """So many readings, each when it is due, to which the carrier says nothing."""
+    for _ in range(looks):
+        stage.now = max(stage.now, stage.job(JobKind.FOLLOW).due_at)
+        (work,) = stage.lease(JobKind.FOLLOW)
+        stage.observe(work, None, Answer(Verdict.UNKNOWN, Reason.NO_ANSWER))
+
+
+def refused_and_returning() -> tuple[Stage, Scan]:
+    """Refused, and its return is pushed all the same."""
+    stage = Stage("zto")
+    stage.create()
+    stage.reply(Verdict.REFUSED, Reason.TOO_LATE)
+    stage.wait(HOUR_MS)
+    back = stage.scan(Milestone.RETURNING, cause=Cause.INTERCEPTION)
+    stage.push(Tier.T1, back)
+    return stage, back
+
+
+def test_a_late_acceptance_is_not_let_go_while_the_carrier_is_silent() -> None:
+    stage, back = refused_and_returning()
+    unanswered(stage, UNREAD_LOOKS - 1)
+    assert not stage.exceptions()
+    unanswered(stage, 1)
+    assert (stage.columns, stage.exceptions()) == ("REFUSED NONE RELEASED", {"NO_EVIDENCE"})
+    unanswered(stage, UNREAD_LOOKS)
+    stage.look(None, back)
+    assert stage.columns == "LATE_ACCEPTED RETURNING RELEASED"
+    assert stage.exceptions() == {"LATE_ACCEPTANCE"}
+    stage.audit()
+
+
+def test_looks_that_pushes_ask_for_do_not_end_the_asking() -> None:
+    """A parcel is scanned some ten times on its way back, and the carrier may be down that long."""
+    stage, back = refused_and_returning()
+    for _ in range(2 * UNREAD_LOOKS):
+        stage.wait(1_000)
+        stage.push(Tier.T1, stage.scan(Milestone.IN_TRANSIT))
+        unanswered(stage, 1)
+    assert stage.job(JobKind.FOLLOW).state is JobState.WAIT
+    stage.look(None, back)
+    assert stage.columns == "LATE_ACCEPTED RETURNING RELEASED"
+
+
+def test_there_is_an_end_of_asking_and_a_person_knows_of_it() -> None:
+    stage, back = refused_and_returning()
+    began = stage.now
+    unanswered(stage, LOOKS_MAX)
+    assert stage.job(JobKind.FOLLOW).state is JobState.DONE
+    assert stage.now - began > 25 * 24 * HOUR_MS
+    assert stage.exceptions() == {"NO_EVIDENCE"}
+    stage.push(Tier.T1, stage.scan(Milestone.RETURN_SIGNED))  # whatever comes is asked about anew
+    (work,) = stage.lease(JobKind.FOLLOW)
+    stage.observed(work, None, (back,))
+    assert stage.columns == "LATE_ACCEPTED RETURNED RELEASED"
+    assert stage.exceptions() == {"LATE_ACCEPTANCE"}
 
 
 # -- our own code fails ----------------------------------------------------------------------

@@ -310,6 +310,13 @@ BUGS: tuple[Bug, ...] = (
         "            ic.sent_at > 0 and ic.reason not in OTHER_CAUSES,\n",
         "",
     ),
+    bug(
+        "push_let_go",
+        "what a push asked is let go when the carrier was silent twelve times",
+        READING,
+        "LOOKS_MAX = 120 ",
+        "LOOKS_MAX = 12 ",
+    ),
     # -- idempotency and the log ------------------------------------------------------------
     bug(
         "replay_forgotten",

@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from adapters import ADAPTERS
+from gateway.domain.carrier import Dedup
 from simulator.truth import ClaimState, Facts, facts
 from simulator.truth import judge as ruling
 from simulator.world import Interception
@@ -185,10 +186,9 @@ def _delayed(world: "World", one: Kept) -> bool:
 
 
 def _instead(world: "World", one: Kept, kin: list[Kept]) -> bool:
-    """Whether a return may be laid to this one: its refusal never reached us, and the return that
-    an earlier one of the parcel led to, which had been refused at first, states no cause."""
-    heard = world.auditor.rows(REFUSALS, id=one.id)
-    return not heard and any(other.accepted(world.now) for other in kin)
+    """Whether a return may be laid to this one: its refusal did not reach us in time, and the
+    return that an earlier one of the parcel led to, refused at first, states no cause."""
+    return not _refused(world, one) and any(other.accepted(world.now) for other in kin)
 
 
 def charged(world: "World", found: list[Kept]) -> Wrong:
@@ -227,8 +227,8 @@ def _fees(world: "World", one: Kept) -> Iterator[str]:
         return
     if entry is not None and entry.refused_ms is not None:
         yield "RELEASED"
-        if not world.auditor.rows(REFUSALS, id=one.id):
-            yield refunded if delivered else "CAPTURED"  # the refusal never reached us
+        if not _refused(world, one):
+            yield refunded if delivered else "CAPTURED"
         return
     if one.waybill in world.broken or (one.decision == "LATE_ACCEPTED" and world.jumped):
         yield "RELEASED"
@@ -240,9 +240,34 @@ def _fees(world: "World", one: Kept) -> Iterator[str]:
     yield "CAPTURED"
 
 
+def _refused(world: "World", one: Kept) -> bool:
+    """Whether a refusal was the gateway's to go by: it came, and not only after an acceptance. One
+    that waited for the store, while the parcel was seen on its way back, contradicts what is known.
+    """
+    before, _ = _refusals(world, one)
+    return bool(before)
+
+
+def _refusals(world: "World", one: Kept) -> tuple[int, int]:
+    by_waybill = ADAPTERS[one.channel].dedup.value is Dedup.WAYBILL
+    [(before, after)] = world.auditor.rows(REFUSALS, id=one.id, by_waybill=by_waybill)
+    return before, after
+
+
 REFUSALS = """
-SELECT 1 FROM evidence WHERE interception = :id AND kind = 'reply' AND verdict = 'refused'
-"""
+SELECT COALESCE(SUM(r.rowid < COALESCE(a.taken, r.rowid + 1)), 0),
+    COALESCE(SUM(r.rowid > a.taken AND r.reason <> 'unlisted'), 0)
+FROM evidence r LEFT JOIN (
+    SELECT v.interception, MIN(e.rowid) AS taken FROM event v JOIN evidence e ON e.id = v.evidence
+    WHERE v.col = 'decision' AND v.target = 'ACCEPTED' GROUP BY v.interception
+) a ON a.interception = r.interception
+WHERE r.interception = :id AND r.kind = 'reply' AND r.verdict = 'refused'
+    AND NOT (:by_waybill AND EXISTS (
+        SELECT 1 FROM attempt m JOIN attempt o ON o.interception = m.interception
+        WHERE m.id = r.attempt AND o.kind = 'post' AND o.started_ms < m.started_ms
+            AND o.outcome IN ('lost', 'answered')))
+"""  # How many came before the acceptance that was believed, and how many clear ones after it.
+# Where a carrier knows waybills only, the refusal of a repeat says nothing of what was sent before.
 
 
 def _story(one: Kept) -> str:
@@ -432,6 +457,9 @@ def exceptions(world: "World", found: list[Kept]) -> Wrong:
     for one in found:
         if one.decision == "LATE_ACCEPTED" and "LATE_ACCEPTANCE" not in told[one.id]:
             yield "inv.C2", f"{one.id} is accepted late, and nobody was told"
+        _, after = _refusals(world, one)
+        if one.decision == "ACCEPTED" and after and "CONTRADICTION" not in told[one.id]:
+            yield "gt.exceptions", f"{one.id} is refused after its acceptance, and nobody was told"
         if one.failure in ("DELIVERED", "CARRIER") and "PROMISE_BROKEN" not in told[one.id]:
             yield "gt.exceptions", f"{one.id}: {one.failure}, and nobody was told"
 
