@@ -42,7 +42,7 @@ class Claimant:
 
     def __init__(self, driver: Driver, parcels: Mapping[tuple[str, str], Parcel]) -> None:
         self._driver = driver
-        self._parcels = parcels
+        self.parcels = parcels
         self._seen: set[tuple[str, str]] = set()
         self._spent: dict[tuple[str, str], int] = {}
         self.filings: dict[str, Filing] = {}
@@ -51,7 +51,7 @@ class Claimant:
     async def look(self) -> None:
         """File for what is new in the stream of events."""
         for shown in list(self._driver.watcher.newest.values()):
-            parcel = self._parcels[shown.carrier, shown.waybill]
+            parcel = self.parcels[shown.carrier, shown.waybill]
             kind = telling.ground(shown, parcel.outcome)
             if kind is None or (shown.id, kind) in self._seen:
                 continue
@@ -63,7 +63,7 @@ class Claimant:
                 await file()
 
     async def _file_all(self, shown: intercepts.Interception, kind: str) -> None:
-        parcel = self._parcels[shown.carrier, shown.waybill]
+        parcel = self.parcels[shown.carrier, shown.waybill]
         for order in parcel.orders:
             for line in order.lines:
                 await self._file(shown, parcel, kind, order, line)
@@ -97,7 +97,7 @@ class Claimant:
         """The desk will decide it, if it is the desk's: whoever filed it."""
         self.filings[filing.claim] = filing
         if CLAIM_QUERY not in self._driver.offers[filing.carrier]:
-            slow = self._parcels[filing.carrier, filing.waybill].outcome == "lost_then_found"
+            slow = self.parcels[filing.carrier, filing.waybill].outcome == "lost_then_found"
             due_ms = self._driver.now_ms + (SLOW_DESK_MS if slow else DESK_MS)
             self._driver.later(due_ms, functools.partial(self._decide, filing.claim))
 
@@ -116,7 +116,7 @@ class Claimant:
         if claim.reviewer == claims.CLAIM_REVIEWER_OPERATOR:
             due = truth["claimable"] == DUE[filing.kind]
             spent = self._spent.get(key, 0)
-            granted = self._granted(self._parcels[key], filing, spent) if due else 0
+            granted = self._granted(self.parcels[key], filing, spent) if due else 0
             self.filings[claim_id] = replace(filing, due=due, granted=granted)
         else:
             told = {line["biz_no"]: line["granted_minor"] for line in truth["claims"]}
