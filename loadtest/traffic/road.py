@@ -59,6 +59,7 @@ class Road:
     client: Client
     watcher: Watcher
     pids: Mapping[str, int]
+    heard: Callable[[Sample], None]
     samples: list[Sample] = field(default_factory=list)
     pushes: int = 0
     shipped: int = 0
@@ -142,14 +143,14 @@ class Road:
 
     async def _sample_on(self) -> None:
         while True:
-            self.samples.append(
-                Sample(
-                    round(self.now_s, 1),
-                    states(self.watcher),
-                    used(cpu_us, self.pids),
-                    used(rss_bytes, self.pids),
-                )
+            sample = Sample(
+                round(self.now_s, 1),
+                states(self.watcher),
+                used(cpu_us, self.pids),
+                used(rss_bytes, self.pids),
             )
+            self.samples.append(sample)
+            self.heard(sample)
             await asyncio.sleep(SAMPLE_S)
 
 

@@ -13,8 +13,9 @@ from loadtest.traffic.expected import Span
 from loadtest.traffic.plan import Arrival, Plan
 from loadtest.verdict import RULES, Court, Differs
 
-# A gateway under load may turn callers away; nobody asks for what is not eligible, or twice over.
-LEFT_OUT = frozenset({"gt.answered", "gt.conditions", "gt.channels"})
+# A gateway under load may turn callers away; nobody asks for what is not eligible, or through two
+# channels; and what a carrier makes of a repeat it does not know as one is another matter each time.
+LEFT_OUT = frozenset({"gt.answered", "gt.conditions", "gt.channels", "gt.covered"})
 MOVES: Mapping[str, tuple[str, ...]] = {  # of a fee, by what the interception says of its money
     "NONE": (),
     "HELD": ("HOLD",),
@@ -105,6 +106,15 @@ def paid(hearing: Hearing) -> Differs:
                 yield claim.interception, f"{claim.waybill}: {told}"
 
 
+def covered(hearing: Hearing) -> Differs:
+    """Where the carrier was told to stop it: what it made of that is what the seed said."""
+    for case in hearing.court.cases.values():
+        ours = [one["outcome"] for one in case.truth["interceptions"] if not one["by_other"]]
+        if ours and case.asked.outcome not in ours:
+            key = case.last.id if case.last else ""
+            yield key, f"{case.asked.waybill}: {ours} instead of {case.asked.outcome}"
+
+
 def sums(hearing: Hearing) -> Differs:
     """What the seed says of those that were created, against the ledger."""
     created = list(hearing.created())
@@ -135,6 +145,7 @@ Check = Callable[[Hearing], Differs]
 LOAD_RULES: tuple[tuple[str, str, Check], ...] = (
     ("load.ghosts", "nothing exists that no client was told of", ghosts),
     ("load.refused", "a Create is refused only by what its caller can act on", refused),
+    ("load.covered", "carriers did what the seed said", covered),
     ("load.entries", "a fee is held once, and kept or returned once, never both", moved),
     ("load.fees", "every fee is where the seed says it ends", fees),
     ("load.awards", "every loss and damage brings min(loss, value, cap), by the seed", awarded),

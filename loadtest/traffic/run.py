@@ -105,6 +105,9 @@ class Announce:
     def begun(self) -> None:
         """The first caller comes."""
 
+    def sampled(self, sample: Sample) -> None:
+        """A second has passed."""
+
     def settling(self) -> None:
         """The last caller is gone."""
 
@@ -163,7 +166,8 @@ async def _loaded(scene: Scene, announce: Announce, judged: bool) -> Result:
         await driver.set_up()
         watcher.start()
         token = fleet.tokens.platform
-        road = Road(plan, scene.simulation, accounts, client, watcher, pids)
+        heard = announce.sampled
+        road = Road(plan, scene.simulation, accounts, client, watcher, pids, heard)
         async with Generator(plan.options, fleet.directory, fleet.grpc, token) as locust:
             async with road:
                 await _begun(locust)
@@ -197,6 +201,7 @@ async def _begun(locust: Generator) -> None:
 
 async def _judged(scene: Scene, driver: Driver, result: Result) -> None:
     began = time.monotonic()
+    await scene.fleet.hurry()
     parcels = {parcel.key: parcel for parcel in scene.plan.day.parcels}
     claimant = Claimant(driver, parcels)
     driver.now_ms = await scene.simulation.now_ms()
