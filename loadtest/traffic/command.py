@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, NoReturn
 
+import grpc
+import grpc.aio
 import typer
 from rich import box
 from rich.console import Console
@@ -55,14 +57,15 @@ Fates = Annotated[
 TimeOuts = Annotated[float, typer.Option(help="Part of the carriers' answers that time out.")]
 Lost = Annotated[float, typer.Option("--lost-answers", help="Part that is lost on the way.")]
 Latency = Annotated[
-    str, typer.Option(help="Median and p99 of a carrier's answer in ms, log-normal; 0: none.")
+    str,
+    typer.Option("--latency", help="Median and p99 of a carrier's answer in ms; 0: none."),
 ]
 Workers = Annotated[int, typer.Option(help="Locust workers; above 1 with a master.")]
 Merchants = Annotated[int, typer.Option(help="Shops that share the load.")]
 Pace = Annotated[float, typer.Option(help="Business seconds a second while the load is on.")]
 Goals = Annotated[
     list[str] | None,
-    typer.Option("--goal", help="[Service/Method:]p50|p99|errors|late=NUMBER, again for more."),
+    typer.Option("--goal", help=f"{goals.USAGE}; again for more."),
 ]
 Store = Annotated[str, typer.Option("--store-url", help="A database; else a file of its own.")]
 Keep = Annotated[Path | None, typer.Option(help="Keep store, logs, evidence in this directory.")]
@@ -136,6 +139,8 @@ def _refusing() -> Iterator[None]:
         yield
     except (PlanError, GoalError, FleetError, Restless, SimulatorRefused, OSError) as error:
         _refuse(error)
+    except grpc.aio.AioRpcError as error:
+        _refuse(f"the gateway answered {error.code().name} {error.details()}")
     except KeyboardInterrupt:
         raise typer.Exit(128 + signal.SIGINT) from None
     except asyncio.CancelledError:
@@ -284,12 +289,16 @@ def judged(
     screen = console()
     with directory(keep) as place:
         result = run(options, Place(place, store_url), Teller(screen, every_s))
-        reached = goals.reached(wanted, result.rows, result.late_p99_ms)
+        reached = compared(wanted, result)
         write(result, reached, files)
     show(result, reached, screen)
     if result.differences:
         return DIFFERENT
     return GOOD if all(one.met for one in reached) else MISSED
+
+
+def compared(wanted: Sequence[Goal], result: Result) -> list[Reached]:
+    return goals.reached(wanted, result.rows, result.late_p99_ms, result.unserved)
 
 
 def search(options: Options, wanted: Sequence[Goal], most: float, store_url: str) -> float | None:
@@ -313,9 +322,7 @@ def holds_at(rate: float, options: Options, wanted: Sequence[Goal], store_url: s
     trial = replace(options, scenarios=(("day", rate),))
     with directory(None) as place:
         result = run(trial, Place(place, store_url), Announce(), judged=False)
-    missed = [
-        str(one) for one in goals.reached(wanted, result.rows, result.late_p99_ms) if not one.met
-    ]
+    missed = [str(one) for one in compared(wanted, result) if not one.met]
     used = ", ".join(f"{name} {value:.2f}" for name, value in pages.cores(result).items())
     print(f"{rate:7g} a second: {'; '.join(missed) or 'holds'} (cores: {used})", flush=True)
     return not missed

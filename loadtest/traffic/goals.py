@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Json = dict[str, Any]
-FORM = re.compile(r"(?:([A-Za-z]+/[A-Za-z]+):)?(p50|p99|errors|late)=([0-9.]+)")
-LATE = "late"
-GENERATOR = "generator"
-DEFAULTS = {"p50": 500.0, "p99": 1_000.0, "errors": 0.001, LATE: 250.0}
+FORM = re.compile(r"(?:([A-Za-z]+/[A-Za-z]+):)?(p50|p99|errors|late|unserved)=([0-9.]+)")
+LATE, UNSERVED = "late", "unserved"  # of the run, not of a method
+USAGE = "[Service/Method:]p50|p99|errors=NUMBER, late=NUMBER or unserved=NUMBER"
+GENERATOR, CALLERS = "generator", "callers"
+PARTS = frozenset({"errors", UNSERVED})  # of 1; the others are in ms
+DEFAULTS = {"p50": 500.0, "p99": 1_000.0, "errors": 0.001, LATE: 250.0, UNSERVED: 0.001}
 
 
 class GoalError(ValueError):
@@ -67,7 +69,7 @@ class Reached:
         return self.value <= self.goal.most
 
     def __str__(self) -> str:
-        unit = "" if self.goal.what == "errors" else " ms"
+        unit = "" if self.goal.what in PARTS else " ms"
         return f"{self.name} {self.goal.what} {self.value:g}{unit}, at most {self.goal.most:g}"
 
 
@@ -80,8 +82,10 @@ def parsed(texts: Sequence[str]) -> list[Goal]:
     for text in texts:
         found = FORM.fullmatch(text)
         if found is None:
-            raise GoalError(f"{text} is no goal: [Service/Method:]p50|p99|errors|late=NUMBER")
+            raise GoalError(f"{text} is no goal: {USAGE}")
         method, what, number = found.groups()
+        if method and what in (LATE, UNSERVED):
+            raise GoalError(f"{text}: {what} is of the whole run")
         try:
             goals[method or "", what] = float(number)
         except ValueError:
@@ -89,13 +93,23 @@ def parsed(texts: Sequence[str]) -> list[Goal]:
     return [Goal(what, most, method) for (method, what), most in goals.items()]
 
 
-def reached(goals: Sequence[Goal], rows: Sequence[Row], late_p99_ms: float) -> list[Reached]:
-    """Every goal with every method it is about. A method's own goal stands in for that of all."""
+def reached(
+    goals: Sequence[Goal], rows: Sequence[Row], late_p99_ms: float, unserved: float
+) -> list[Reached]:
+    """Every goal with every method it is about. A method's own goal stands in for that of all.
+
+    `late_p99_ms`: how long callers waited for the generator; `unserved`: the part of them that
+    left without an answer to what they came for.
+    """
+    whole = {
+        LATE: (GENERATOR, round(late_p99_ms, 1)),
+        UNSERVED: (CALLERS, round(unserved, 4)),
+    }
     own = {(goal.method, goal.what) for goal in goals if goal.method}
     found = []
     for goal in goals:
-        if goal.what == LATE:
-            found.append(Reached(goal, GENERATOR, round(late_p99_ms, 1)))
+        if goal.what in whole:
+            found.append(Reached(goal, *whole[goal.what]))
             continue
         for row in rows:
             general = not goal.method and (row.name, goal.what) not in own

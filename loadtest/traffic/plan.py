@@ -26,6 +26,9 @@ ARRIVALS_MAX = 500_000
 TOP_UP_MINOR = 2_000_000_000
 ORDERS_FROM = 360_618_000_000
 ANYWHERE = frozenset({"returned", "lost"})  # what an aggregator's rarer networks play, too
+NETWORKS = {"jdl": "jd", "ldop": "jd"}  # of the others the company has the carrier's name
+AGGREGATORS = ("kuaidi100",)
+CARRYING = ("yto", "sto", "jt", "jdl", "ldop", "yunda")  # for them
 DIGITS = re.compile(r"[0-9]+$")
 
 
@@ -68,6 +71,8 @@ class Options:
                 yield f"a {what} is named twice"
         if not self.scenarios or not self.carriers:
             yield "a run needs a scenario and a carrier"
+        if set(self.carriers) & set(AGGREGATORS) and not set(self.carriers) & set(CARRYING):
+            yield f"an aggregator carries nothing itself: name one of {', '.join(CARRYING)} too"
         if any(not 0 < rate <= RATE_MAX for _, rate in self.scenarios):
             yield f"a rate is above 0 and at most {RATE_MAX:g} a second"
         if not 1 <= self.seconds <= SECONDS_MAX or not 0 <= self.warm_s <= SECONDS_MAX:
@@ -137,6 +142,7 @@ class Plan:
         self._told = scenario.load()
         self._lent = [p for p in self._told.parcels if p.case == scenario.LENT and not p.also]
         self._lent = [p for p in self._lent if len(p.orders) == 1]
+        self._networks = {NETWORKS.get(name, name) for name in options.carriers}
 
     @cached_property
     def arrivals(self) -> Sequence[Arrival]:
@@ -158,8 +164,9 @@ class Plan:
     @cached_property
     def day(self) -> Day:
         """The same as the demo has it: merchants, and parcels with what becomes of them."""
+        services = tuple(name for name in self.options.carriers if name not in AGGREGATORS)
         merchants = tuple(
-            Merchant(f"load-{number:03}", f"压测店铺 {number:03}")
+            Merchant(f"load-{number:03}", f"压测店铺 {number:03}", waybill_services=services)
             for number in range(self.options.merchants)
         )
         parcels = tuple(one.parcel for one in self.arrivals if one.parcel is not None)
@@ -240,6 +247,8 @@ class Plan:
             if parcel.carrier == carrier:
                 found.setdefault(parcel.code, parcel)
         ways = list(found.values())
+        if carrier in AGGREGATORS:  # merchants have a service of those who carry
+            ways = [way for way in ways if way.network in self._networks]
         return ways if fate.name in ANYWHERE else ways[:1]
 
 

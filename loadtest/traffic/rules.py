@@ -14,7 +14,7 @@ from loadtest.traffic.plan import Arrival, Plan
 from loadtest.verdict import RULES, Court, Differs
 
 # A gateway under load may turn callers away; nobody asks for what is not eligible, or through two
-# channels; and what a carrier makes of a repeat it does not know as one is another matter each time.
+# channels; what a carrier makes of a repeat it does not know as one is another matter each time.
 LEFT_OUT = frozenset({"gt.answered", "gt.conditions", "gt.channels", "gt.covered"})
 MOVES: Mapping[str, tuple[str, ...]] = {  # of a fee, by what the interception says of its money
     "NONE": (),

@@ -13,6 +13,7 @@ from typing import Any
 
 from loadtest import evidence as kept
 from loadtest import gather, verdict
+from loadtest.carriers import CARRIERS
 from loadtest.client import Client
 from loadtest.compensation import Claimant
 from loadtest.drive import Driver
@@ -24,7 +25,7 @@ from loadtest.traffic.diary import Told
 from loadtest.traffic.expected import Totals
 from loadtest.traffic.generator import Generator
 from loadtest.traffic.goals import Row
-from loadtest.traffic.plan import Options, Plan
+from loadtest.traffic.plan import Options, Plan, PlanError
 from loadtest.traffic.road import Road, Sample
 from loadtest.traffic.settle import asked, reasons, rest, settle
 from loadtest.watch import Watcher
@@ -61,6 +62,7 @@ class Result:
     evidence: Evidence | None = None
     rules: list[Rule] = field(default_factory=list)
     repeated: int = 0  # Creates whose answer had to be asked for after the load
+    turned_away: int = 0  # callers who were told to come again until they left
     settle_s: float = 0.0
     drained_s: float = 0.0  # from the last caller until nothing was left to do
 
@@ -71,6 +73,13 @@ class Result:
     @property
     def late_p99_ms(self) -> float:
         return max((line["late_p99_ms"] for line in self.told.workers), default=0.0)
+
+    @property
+    def unserved(self) -> float:
+        """The part of the callers who wanted an interception and left with neither that nor a no
+        they can act on; as it was when the load ended."""
+        wanted = self.totals.interceptions
+        return self.turned_away / wanted if wanted else 0.0
 
     @property
     def refused(self) -> Mapping[str, int]:
@@ -164,6 +173,7 @@ async def _loaded(scene: Scene, announce: Announce, judged: bool) -> Result:
     pids = {name: fleet.pid(name) for name in PROCESSES}
     try:
         await driver.set_up()
+        check_tracking(plan.options, driver.offers)
         watcher.start()
         token = fleet.tokens.platform
         heard = announce.sampled
@@ -179,11 +189,26 @@ async def _loaded(scene: Scene, announce: Announce, judged: bool) -> Result:
             html = locust.html
         announce.settling()
         result = Result(plan.options, scene.totals, rows, told, road.samples, road.pushes, html)
+        result.turned_away = turned_away(plan, told)
         if judged:
             await _judged(scene, driver, result)
         return result
     finally:
         await watcher.stop()
+
+
+def check_tracking(options: Options, offers: Mapping[str, tuple[str, ...]]) -> None:
+    """Where a parcel is must be known before a quote. Raises PlanError."""
+    for name in options.carriers:
+        seers = [row.name for row in CARRIERS.values() if name in row.sees]
+        if "TRACK" not in offers[name] and not set(seers) & set(options.carriers):
+            raise PlanError(f"{name} cannot be asked where a parcel is: add {' or '.join(seers)}")
+
+
+def turned_away(plan: Plan, told: Told) -> int:
+    """Callers who have no interception, and no reason but that the gateway had no time."""
+    lines = (told.visits.get(parcel.key) for parcel in plan.day.parcels)
+    return sum(1 for line in lines if line is None or (not line["created"] and line.get("again")))
 
 
 async def _begun(locust: Generator) -> None:
