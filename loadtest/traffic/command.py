@@ -37,6 +37,8 @@ from loadtest.traffic.scenarios import SCENARIOS
 GOOD, DIFFERENT, MISSED, NOT_RUN = range(4)
 SAY_S = 5.0
 MINUTE_S = 60
+PACE = 5.0  # carriers accept and turn parcels while the load is on
+WHOLE_LIVES = 20.0  # a pace at which as many parcels end as begin, after some twenty seconds
 PEAK_FROM, PEAK_MOST = 10.0, 1_000.0
 PEAK_STEPS = 3  # of halving the interval, once it is known
 PEAK_S, PEAK_WARM_S = 15.0, 5.0
@@ -163,7 +165,7 @@ def run_command(
     latency_ms: Latency = "120,700",
     workers: Workers = 1,
     merchants: Merchants = 8,
-    pace: Pace = 20.0,
+    pace: Pace = PACE,
     goal: Goals = None,
     store_url: Store = "",
     keep: Keep = None,
@@ -199,6 +201,7 @@ def peak_command(
     p99_ms: Annotated[float, typer.Option("--p99", help="What every method keeps, in ms.")] = 1_000,
     seconds: Seconds = PEAK_S,
     workers: Workers = 1,
+    pace: Pace = WHOLE_LIVES,
     most: Annotated[float, typer.Option(help="Rate that is not gone beyond.")] = PEAK_MOST,
     store_url: Store = "",
     keep: Keep = None,
@@ -211,6 +214,7 @@ def peak_command(
             seed=seed,
             seconds=seconds,
             warm_s=PEAK_WARM_S,
+            pace=pace,
             carriers=tuple(listed(carriers)),
             workers=workers,
         )
@@ -230,6 +234,7 @@ def soak_command(
     seed: Seed = 7,
     carriers: Carriers = ALL,
     workers: Workers = 1,
+    pace: Pace = WHOLE_LIVES,
     goal: Goals = None,
     store_url: Store = "",
     keep: Keep = None,
@@ -241,6 +246,7 @@ def soak_command(
             seed=seed,
             scenarios=(("day", rate),),
             seconds=float(minutes * MINUTE_S),
+            pace=pace,
             carriers=tuple(listed(carriers)),
             workers=workers,
         )
@@ -399,7 +405,7 @@ def show(result: Result, reached: Sequence[Reached], screen: Console) -> None:
     for name, used in pages.cores(result).items():
         sizes = [size // pages.MEGABYTE for size in pages.rss(result.samples, name).values()]
         memory = f"  MiB over time: {' → '.join(map(str, sizes))}" if sizes else ""
-        screen.print(f"{name:<10} {used:.2f} cores{memory}", soft_wrap=True)
+        screen.print(f"{name:<16} {used:.2f} cores{memory}", soft_wrap=True)
     late = max((line["late_max_ms"] for line in told.workers), default=0.0)
     again = sum(line["came_again"] for line in told.workers)
     screen.print(

@@ -11,13 +11,14 @@ from xml.etree import ElementTree
 from loadtest.evidence import Interception, Rule
 from loadtest.traffic.charts import Chart, svg
 from loadtest.traffic.goals import Reached
-from loadtest.traffic.road import Sample, per_second
+from loadtest.traffic.road import MACHINE, Sample, per_second
 from loadtest.traffic.run import PROCESSES, Result
 
 LOGS_MAX = 3  # logs shown for the differences of one rule
 SHOWN_MAX = 5
 ROOT = '<div id="root">'  # of Locust's page; what comes before it is shown above it
 MEGABYTE = 1 << 20
+OTHERS = "other processes"
 STYLE = (
     "#verdict{font:14px system-ui,sans-serif;color:#222;background:#fff;padding:20px 28px}"
     "#verdict table{border-collapse:collapse;margin:8px 0 16px}"
@@ -100,9 +101,15 @@ def outcomes(result: Result) -> dict[str, int]:
 
 
 def cores(result: Result) -> dict[str, float]:
-    """What each process used while it was measured; the generators by their own account."""
+    """What each process used while it was measured, the generators by their own account; and what
+    the machine was busy with besides."""
     since = result.options.warm_s
-    used = {name: per_second(result.samples, name, since) for name in PROCESSES}
+    known = {name for sample in result.samples for name in sample.cpu_us}
+    all_used = {name: per_second(result.samples, name, since) for name in known}
+    used = {name: all_used.get(name, 0.0) for name in PROCESSES}
+    if MACHINE in all_used:
+        whole = all_used.pop(MACHINE)
+        used[OTHERS] = max(0.0, whole - sum(all_used.values()))
     own = {
         f"locust {line['worker']}": line["cpu_s"] / line["wall_s"] if line["wall_s"] else 0.0
         for line in result.told.workers

@@ -49,7 +49,7 @@ class Options:
     time_outs: float = 0.02
     lost_answers: float = 0.02
     latency_ms: tuple[int, int] | None = (120, 700)  # median and p99 of the carriers' answers
-    pace: float = 20.0  # business seconds a second while the load is on
+    pace: float = 5.0  # business seconds a second while the load is on
     workers: int = 1
     fates: tuple[tuple[str, int], ...] = ()  # weights in the place of the usual
 

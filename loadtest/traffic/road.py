@@ -19,7 +19,7 @@ from gateway.pb.turnback.v1 import intercept_service_pb2 as intercepts
 from loadtest import telling
 from loadtest.carriers import Account
 from loadtest.client import Client
-from loadtest.processes import cpu_us, rss_bytes
+from loadtest.processes import busy_us, cpu_us, rss_bytes
 from loadtest.simulation import Simulation
 from loadtest.traffic.plan import Plan
 from loadtest.traffic.scenarios import Weather
@@ -31,6 +31,7 @@ TICK_S = 0.25
 TICKS_MAX = 50  # under way at one time; then business time waits
 SAMPLE_S = 1.0
 STATE = "INTERCEPTION_STATE_"
+MACHINE = "machine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Sample:
 
     at_s: float  # since the first caller
     states: dict[str, int]  # interceptions by state
-    cpu_us: dict[str, int]  # by process, since it started
+    cpu_us: dict[str, int]  # by process, since it started; and of the whole MACHINE
     rss_bytes: dict[str, int]
 
 
@@ -61,7 +62,6 @@ class Road:
     pids: Mapping[str, int]
     heard: Callable[[Sample], None]
     samples: list[Sample] = field(default_factory=list)
-    pushes: int = 0
     shipped: int = 0
     _began: float = 0.0
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
@@ -131,8 +131,7 @@ class Road:
                 told_ms = passed_ms
 
     async def _tick(self, advance_ms: int) -> None:
-        moment = await self.simulation.move(advance_ms=advance_ms)
-        self.pushes += moment.pushes_sent
+        await self.simulation.move(advance_ms=advance_ms)
 
     async def _suffer(self, weather: Weather) -> None:
         options = self.plan.options
@@ -146,7 +145,7 @@ class Road:
             sample = Sample(
                 round(self.now_s, 1),
                 states(self.watcher),
-                used(cpu_us, self.pids),
+                used(cpu_us, self.pids) | machine(),
                 used(rss_bytes, self.pids),
             )
             self.samples.append(sample)
@@ -160,6 +159,13 @@ def used(of: Callable[[int], int], pids: Mapping[str, int]) -> dict[str, int]:
         with contextlib.suppress(OSError):  # it has ended, or this is not Linux
             found[name] = of(pid)
     return found
+
+
+def machine() -> dict[str, int]:
+    try:
+        return {MACHINE: busy_us()}
+    except (OSError, ValueError):  # this is not Linux
+        return {}
 
 
 def per_second(samples: Sequence[Sample], name: str, since_s: float) -> float:

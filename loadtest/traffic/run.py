@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import shutil
 import signal
 import tempfile
@@ -57,8 +58,8 @@ class Result:
     rows: list[Row]
     told: Told
     samples: list[Sample]
-    pushes: int
     html: Path
+    pushes: int = 0  # as the gateway counted them, over the whole run
     evidence: Evidence | None = None
     rules: list[Rule] = field(default_factory=list)
     repeated: int = 0  # Creates whose answer had to be asked for after the load
@@ -170,15 +171,16 @@ async def _loaded(scene: Scene, announce: Announce, judged: bool) -> Result:
     accounts = {account.carrier: account for account in fleet.accounts}
     watcher = Watcher(client)
     driver = Driver(plan.day, client, scene.simulation, accounts, watcher)
-    pids = {name: fleet.pid(name) for name in PROCESSES}
+    pids = {name: fleet.pid(name) for name in PROCESSES} | {"judge": os.getpid()}
     try:
         await driver.set_up()
         check_tracking(plan.options, driver.offers)
         watcher.start()
         token = fleet.tokens.platform
-        heard = announce.sampled
-        road = Road(plan, scene.simulation, accounts, client, watcher, pids, heard)
         async with Generator(plan.options, fleet.directory, fleet.grpc, token) as locust:
+            pids |= {f"generator {n}": pid for n, pid in enumerate(locust.pids)}
+            heard = announce.sampled
+            road = Road(plan, scene.simulation, accounts, client, watcher, pids, heard)
             async with road:
                 await _begun(locust)
                 road.open()
@@ -188,7 +190,7 @@ async def _loaded(scene: Scene, announce: Announce, judged: bool) -> Result:
             told = Told.of(diary.read(locust.diary))
             html = locust.html
         announce.settling()
-        result = Result(plan.options, scene.totals, rows, told, road.samples, road.pushes, html)
+        result = Result(plan.options, scene.totals, rows, told, road.samples, html)
         result.turned_away = turned_away(plan, told)
         if judged:
             await _judged(scene, driver, result)
@@ -236,7 +238,7 @@ async def _judged(scene: Scene, driver: Driver, result: Result) -> None:
     found = await _evidence(scene, driver, claimant, result.told)
     result.settle_s = time.monotonic() - began
     result.evidence, result.rules = found, rules.judge(found, scene.plan)
-    result.pushes += driver.pushes
+    result.pushes = sum(found.pushes.values())
     kept.write(found, scene.fleet.directory / "evidence.json")
 
 

@@ -82,8 +82,8 @@ def test_one_name_a_method_and_the_warm_up_left_out(done: Done, plan: Plan) -> N
 
 def test_the_generators_own_cpu_is_told(done: Done) -> None:
     cores = done.figures["cores"]
-    assert set(cores) == {"gateway", "simulator", "locust 0"}
-    assert all(used > 0 for used in cores.values())
+    assert set(cores) >= {"gateway", "simulator", "locust 0"}
+    assert all(cores[name] > 0 for name in ("gateway", "simulator", "locust 0"))
     assert done.figures["generator"][0]["unanswered"] == 0
 
 
