@@ -63,6 +63,10 @@ Latency = Annotated[
     typer.Option("--latency", help="Median and p99 of a carrier's answer in ms; 0: none."),
 ]
 Workers = Annotated[int, typer.Option(help="Locust workers; above 1 with a master.")]
+Await = Annotated[
+    int,
+    typer.Option("--await", help="Start a master on this port of the loopback, and no workers."),
+]
 Merchants = Annotated[int, typer.Option(help="Shops that share the load.")]
 Pace = Annotated[float, typer.Option(help="Business seconds a second while the load is on.")]
 Goals = Annotated[
@@ -75,6 +79,15 @@ Html = Annotated[Path | None, typer.Option(help="Locust's report, the verdict on
 Json = Annotated[Path | None, typer.Option("--json", help="All figures and differences.")]
 Junit = Annotated[Path | None, typer.Option(help="A test case a rule and a goal.")]
 Out = Annotated[Path | None, typer.Option(help="load.html, load.json and load.xml go here.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A directory to keep, a database of one's own, a port for workers of one's own."""
+
+    keep: Path | None = None
+    store_url: str = ""
+    port: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +177,7 @@ def run_command(
     lost_answers: Lost = 0.02,
     latency_ms: Latency = "120,700",
     workers: Workers = 1,
+    port: Await = 0,
     merchants: Merchants = 8,
     pace: Pace = PACE,
     goal: Goals = None,
@@ -191,7 +205,8 @@ def run_command(
             fates=tuple((name, int(weight)) for name, weight in pairs(listed(fates), None)),
         )
         files = Files.given(out, html, as_json, junit)
-        code = judged(options, goals.parsed(goal or ()), keep, store_url, files)
+        where = Where(keep, store_url, port)
+        code = judged(options, goals.parsed(goal or ()), where, files)
     raise typer.Exit(code)
 
 
@@ -223,7 +238,8 @@ def peak_command(
             print(f"no rate from {PEAK_FROM:g} a second on keeps p99 below {p99_ms:g} ms")
             raise typer.Exit(MISSED)
         options = replace(options, scenarios=(("day", best),))
-        code = judged(options, wanted, keep, store_url, Files.given(out, None, None, None))
+        files = Files.given(out, None, None, None)
+        code = judged(options, wanted, Where(keep, store_url), files)
         print(f"peak: {best:g} interceptions a second with p99 below {p99_ms:g} ms")
     raise typer.Exit(code)
 
@@ -251,9 +267,8 @@ def soak_command(
             workers=workers,
         )
         files = Files.given(out, None, None, None)
-        code = judged(
-            options, goals.parsed(goal or ()), keep, store_url, files, every_s=float(MINUTE_S)
-        )
+        where = Where(keep, store_url)
+        code = judged(options, goals.parsed(goal or ()), where, files, every_s=float(MINUTE_S))
     raise typer.Exit(code)
 
 
@@ -286,15 +301,15 @@ def plan_command(
 def judged(
     options: Options,
     wanted: Sequence[Goal],
-    keep: Path | None,
-    store_url: str,
+    where: Where,
     files: Files,
     every_s: float = SAY_S,
 ) -> int:
     """Run, compare, write, print. The exit code."""
     screen = console()
-    with directory(keep) as place:
-        result = run(options, Place(place, store_url), Teller(screen, every_s))
+    with directory(where.keep) as place:
+        at = Place(place, where.store_url, where.port)
+        result = run(options, at, Teller(screen, every_s))
         reached = compared(wanted, result)
         write(result, reached, files)
     show(result, reached, screen)

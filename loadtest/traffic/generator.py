@@ -33,6 +33,7 @@ class Generator:
     directory: Path
     address: str
     token: str = field(repr=False)
+    port: int = 0  # where workers that others start are awaited; 0: they are started here
     _running: list[asyncio.subprocess.Process] = field(default_factory=list)
 
     @property
@@ -70,14 +71,14 @@ class Generator:
 
     async def _start(self) -> None:
         workers = self.options.workers
-        if workers == 1:
+        if workers == 1 and not self.port:
             await self._run(self._leading())
             return
-        port = str(free_port())
+        port = str(self.port or free_port())
         there = ("--master-host", "127.0.0.1", "--master-port", port)
         here = ("--master-bind-host", "127.0.0.1", "--master-bind-port", port)
         await self._run((*self._leading(), "--master", *here, "--expect-workers", str(workers)))
-        for _ in range(workers):
+        for _ in range(0 if self.port else workers):
             await self._run((*self._common(), "--worker", *there))
 
     def _common(self) -> Sequence[str]:

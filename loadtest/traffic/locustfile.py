@@ -1,8 +1,8 @@
-"""What Locust runs: `locust -f loadtest/traffic/locustfile.py --plan <json> --host <address>`.
+"""What Locust runs: `locust -f loadtest/traffic/locustfile.py`, started by `turnback-load run`.
 
 One user a worker, who lets callers come when the plan says, and does not wait for answers. Master
-and workers are Locust's own: the master hands the plan to its workers, and takes in their diaries.
-The token is taken from the environment. Run by `turnback-load run`, or by hand.
+and workers are Locust's own: the master hands plan and token to its workers, and takes in their
+diaries, so that a worker needs nothing but its master's address.
 """
 
 import os
@@ -34,7 +34,7 @@ LISTEN_AGAIN_S = 0.2
 
 
 def arguments(parser: ArgumentParser, **_: Any) -> None:
-    parser.add_argument("--plan", default="", help="what `turnback-load plan` prints")
+    parser.add_argument("--plan", default="", help="the run's options, as JSON")
     parser.add_argument("--diary", default="diary.jsonl", help="where the clients' log goes")
 
 
@@ -46,6 +46,7 @@ def begin(environment: Environment, **_: Any) -> None:
     if isinstance(runner, WorkerRunner):
         return
     options: Any = environment.parsed_options
+    options.token = os.environ.get(TOKEN, "")  # goes to the workers with the other options
     made, writer, done = plan.loaded(options.plan), diary.Writer(Path(options.diary)), set[int]()
 
     def lines(msg: Any, **_: Any) -> None:
@@ -70,7 +71,7 @@ class Platform(GrpcUser):
         self.plan = plan.Plan(plan.loaded(options.plan))
         self.share = self.plan.share(self.worker)
         self.return_to = self.plan.day.return_to
-        self.identify(os.environ.get(TOKEN, ""))
+        self.identify(options.token)
         self.known: list[tuple[str, str]] = []
         self.claimed: set[tuple[str, str]] = set()
         self.lines: list[diary.Line] = []

@@ -12,7 +12,7 @@ from loadtest.evidence import Interception, Rule
 from loadtest.traffic.charts import Chart, svg
 from loadtest.traffic.goals import Reached
 from loadtest.traffic.road import MACHINE, Sample, per_second
-from loadtest.traffic.run import PROCESSES, Result
+from loadtest.traffic.run import JUDGE, PROCESSES, Result
 
 LOGS_MAX = 3  # logs shown for the differences of one rule
 SHOWN_MAX = 5
@@ -106,7 +106,7 @@ def cores(result: Result) -> dict[str, float]:
     since = result.options.warm_s
     known = {name for sample in result.samples for name in sample.cpu_us}
     all_used = {name: per_second(result.samples, name, since) for name in known}
-    used = {name: all_used.get(name, 0.0) for name in PROCESSES}
+    used = {name: all_used.get(name, 0.0) for name in (*PROCESSES, JUDGE)}
     if MACHINE in all_used:
         whole = all_used.pop(MACHINE)
         used[OTHERS] = max(0.0, whole - sum(all_used.values()))

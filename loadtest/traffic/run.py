@@ -31,12 +31,13 @@ from loadtest.traffic.road import Road, Sample
 from loadtest.traffic.settle import asked, reasons, rest, settle
 from loadtest.watch import Watcher
 
-BEGIN_S = 60.0
+BEGIN_S = 120.0
 LOOK_S = 0.05
 HEARD_S = 60.0
 GATEWAY = "gateway"
 SIMULATOR = "simulator"
 PROCESSES = (GATEWAY, SIMULATOR)
+JUDGE = "judge"  # this process: it watches every event
 SEND_DEADLINE_MS = 24 * 3_600_000  # so that what the seed says does not depend on the machine
 Json = dict[str, Any]
 
@@ -47,6 +48,7 @@ class Place:
 
     directory: Path
     store_url: str = ""
+    port: int = 0  # where Locust's workers are awaited; 0: they are started here
 
 
 @dataclass(slots=True)
@@ -143,7 +145,8 @@ async def _run(options: Options, place: Place, announce: Announce, judged: bool)
         Simulation(fleet.control) as simulation,
         Client(fleet.grpc, fleet.tokens) as client,
     ):
-        return await _loaded(Scene(plan, totals, fleet, simulation, client), announce, judged)
+        scene = Scene(plan, totals, fleet, simulation, client, place.port)
+        return await _loaded(scene, announce, judged)
 
 
 def settings(options: Options) -> Json:
@@ -164,6 +167,7 @@ class Scene:
     fleet: Fleet
     simulation: Simulation
     client: Client
+    port: int
 
 
 async def _loaded(scene: Scene, announce: Announce, judged: bool) -> Result:
@@ -171,13 +175,14 @@ async def _loaded(scene: Scene, announce: Announce, judged: bool) -> Result:
     accounts = {account.carrier: account for account in fleet.accounts}
     watcher = Watcher(client)
     driver = Driver(plan.day, client, scene.simulation, accounts, watcher)
-    pids = {name: fleet.pid(name) for name in PROCESSES} | {"judge": os.getpid()}
+    pids = {name: fleet.pid(name) for name in PROCESSES} | {JUDGE: os.getpid()}
     try:
         await driver.set_up()
         check_tracking(plan.options, driver.offers)
         watcher.start()
         token = fleet.tokens.platform
-        async with Generator(plan.options, fleet.directory, fleet.grpc, token) as locust:
+        generator = Generator(plan.options, fleet.directory, fleet.grpc, token, scene.port)
+        async with generator as locust:
             pids |= {f"generator {n}": pid for n, pid in enumerate(locust.pids)}
             heard = announce.sampled
             road = Road(plan, scene.simulation, accounts, client, watcher, pids, heard)
