@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test crash fuzz bench soak teeth proto lock clean
+.PHONY: demo test load load-peak load-soak crash fuzz bench soak teeth proto lock clean
 .DEFAULT_GOAL := demo
 
 .venv: pyproject.toml requirements.lock
@@ -20,6 +20,16 @@ demo: .venv  ## the main job, end to end, with the audit at the end
 
 test: .venv  ## every check: types, lint, contracts, generated code, behaviour
 	@$(BIN)/python -m pytest
+
+LOAD ?=  # further options, for instance --scenario retries --scenario readers=20 --workers 2
+load: .venv  ## 50 interceptions a second for a minute, and every cent compared; the report is in load/
+	@$(BIN)/turnback-load run --out load $(LOAD)
+
+load-peak: .venv  ## the highest rate with p99 below a second
+	@$(BIN)/turnback-load peak --out load $(LOAD)
+
+load-soak: .venv  ## MINUTES=20 of it, and the memory over time
+	@$(BIN)/turnback-load soak --minutes $(if $(filter file,$(origin MINUTES)),20,$(MINUTES)) --out load $(LOAD)
 
 CRASH ?=  # for instance --state crash.json --goal 500: added up over runs, and gone on with
 crash: .venv  ## kill -9 at every commit point and at random moments, under load, on both stores

@@ -1,4 +1,4 @@
-"""The `turnback-load` command: the demo, and the long checks beside it."""
+"""The `turnback-load` command: the demo, load with a verdict, and the long checks beside them."""
 
 import asyncio
 import json
@@ -12,6 +12,7 @@ import typer
 from loadtest import bench, crash, demo, report, sharing
 from loadtest.drive import Restless
 from loadtest.fleet import FleetError
+from loadtest.traffic import command as traffic
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -63,6 +64,10 @@ def demo_command(
 app.command("crash")(crash.command)
 app.command("bench")(bench.command)
 app.command("sharing")(sharing.command)
+app.command("run")(traffic.run_command)
+app.command("peak")(traffic.peak_command)
+app.command("soak")(traffic.soak_command)
+app.command("plan")(traffic.plan_command)
 
 
 def main() -> None:

@@ -8,7 +8,6 @@ following up of what it created.
 
 import asyncio
 import json
-import os
 import sqlite3
 import statistics
 import sys
@@ -42,6 +41,7 @@ from loadtest.floor import (
     SETTLE_INSERTS,
     SETTLE_UPDATES,
 )
+from loadtest.processes import cpu_us
 from loadtest.simulation import Simulation
 
 ROUND = 500  # Creates in a measured round
@@ -119,13 +119,6 @@ class Side:
         await asyncio.gather(*(caller() for _ in range(callers)))
         seconds, after = time.perf_counter() - began, cpu_us(self.pid)
         return Phase(count, (after - before) // count, seconds, taken)
-
-
-def cpu_us(pid: int) -> int:
-    """Processor time of a process so far: user and system."""
-    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
-    ticks = int(fields[11]) + int(fields[12])
-    return ticks * US // os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(slots=True)

@@ -15,8 +15,8 @@ import grpc.aio
 from gateway.pb.turnback.v1 import claim_service_pb2 as claims
 from gateway.pb.turnback.v1 import intercept_service_pb2 as intercepts
 from gateway.pb.turnback.v1 import operation_service_pb2 as operations
-from gateway.pb.turnback.v1 import types_pb2 as types
 from loadtest import client as wire
+from loadtest import telling
 from loadtest.carriers import CARRIERS
 from loadtest.client import yuan
 from loadtest.drive import Driver
@@ -28,7 +28,6 @@ SLOW_DESK_MS = 5 * DAY_MS  # longer than a lost parcel takes to be found
 AGAIN_MS = DAY_MS // 2  # to another look at what a carrier has decided
 SETTLE_MS = DAY_MS  # from decision to payment
 UNPACKED_MS = DAY_MS  # from the parcel's return to the merchant's look into it
-DAMAGED = frozenset({"damaged", "damaged_after_return"})
 CLAIM_QUERY = "CLAIM_QUERY"
 DUE = {"LOST": "lost", "DAMAGED": "damaged", "RETURN_FAILED": "return_failed"}
 OPEN = (
@@ -36,9 +35,6 @@ OPEN = (
     claims.CLAIM_STATE_UNDER_REVIEW,
     claims.CLAIM_STATE_PARTLY_AWARDED,
 )
-PHOTO = types.Proof(
-    kind="photo", uri="https://evidence.example/photo.jpg", sha256="5f" * 32
-)  # a reference only: nobody fetches it
 
 
 class Claimant:
@@ -46,7 +42,7 @@ class Claimant:
 
     def __init__(self, driver: Driver, parcels: Mapping[tuple[str, str], Parcel]) -> None:
         self._driver = driver
-        self._parcels = parcels
+        self.parcels = parcels
         self._seen: set[tuple[str, str]] = set()
         self._spent: dict[tuple[str, str], int] = {}
         self.filings: dict[str, Filing] = {}
@@ -55,7 +51,8 @@ class Claimant:
     async def look(self) -> None:
         """File for what is new in the stream of events."""
         for shown in list(self._driver.watcher.newest.values()):
-            kind = self._ground(shown)
+            parcel = self.parcels[shown.carrier, shown.waybill]
+            kind = telling.ground(shown, parcel.outcome)
             if kind is None or (shown.id, kind) in self._seen:
                 continue
             self._seen.add((shown.id, kind))
@@ -65,18 +62,8 @@ class Claimant:
             else:
                 await file()
 
-    def _ground(self, shown: intercepts.Interception) -> str | None:
-        if shown.movement == intercepts.MOVEMENT_LOST:
-            return "LOST"
-        if shown.movement == intercepts.MOVEMENT_RETURN_FAILED:
-            liable = shown.movement_cause != intercepts.MOVEMENT_CAUSE_SENDER_REFUSED
-            return "RETURN_FAILED" if liable else None
-        back = shown.movement == intercepts.MOVEMENT_RETURNED
-        parcel = self._parcels[shown.carrier, shown.waybill]
-        return "DAMAGED" if back and parcel.outcome in DAMAGED else None
-
     async def _file_all(self, shown: intercepts.Interception, kind: str) -> None:
-        parcel = self._parcels[shown.carrier, shown.waybill]
+        parcel = self.parcels[shown.carrier, shown.waybill]
         for order in parcel.orders:
             for line in order.lines:
                 await self._file(shown, parcel, kind, order, line)
@@ -89,33 +76,34 @@ class Claimant:
         order: Order,
         line: Line,
     ) -> None:
-        request = claims.ClaimServiceFileRequest(
-            request_id=f"claim/{shown.waybill}/{order.order_no}/{line.line_no}/{kind}"[:64],
-            interception_id=shown.id,
-            kind=f"CLAIM_KIND_{kind}",
-            order_no=order.order_no,
-            line_no=line.line_no,
-            loss=yuan(line.listed),
-            description=f"{line.title}：拦截后未完好退回",
-            evidence=[PHOTO] if kind == "DAMAGED" else [],
-        )
+        request = telling.filing(shown.id, parcel, kind, order, line)
         try:
             claim = (await self._driver.client.call(wire.FILE, request)).claim
         except grpc.aio.AioRpcError as error:
             self.refused.append((shown.waybill, f"{kind}: {error.details()}"))
             return
-        self.filings[claim.id] = Filing(
-            claim=claim.id,
-            carrier=parcel.carrier,
-            waybill=parcel.waybill,
-            kind=kind,
-            loss=line.listed,
-            value=line.value,
+        self.adopt(
+            Filing(
+                claim=claim.id,
+                carrier=parcel.carrier,
+                waybill=parcel.waybill,
+                kind=kind,
+                loss=line.listed,
+                value=line.value,
+            )
         )
-        if CLAIM_QUERY not in self._driver.offers[parcel.carrier]:
-            slow = parcel.outcome == "lost_then_found"
+
+    def adopt(self, filing: Filing) -> None:
+        """The desk will decide it, if it is the desk's: whoever filed it."""
+        self.filings[filing.claim] = filing
+        if CLAIM_QUERY not in self._driver.offers[filing.carrier]:
+            slow = self.parcels[filing.carrier, filing.waybill].outcome == "lost_then_found"
             due_ms = self._driver.now_ms + (SLOW_DESK_MS if slow else DESK_MS)
-            self._driver.later(due_ms, functools.partial(self._decide, claim.id))
+            self._driver.later(due_ms, functools.partial(self._decide, filing.claim))
+
+    def seen(self, interception: str, kind: str) -> None:
+        """Somebody else has filed for this."""
+        self._seen.add((interception, kind))
 
     # -- the desk, where the carrier's word does not come over its interface ---------------
 
@@ -131,7 +119,7 @@ class Claimant:
         else:
             due = truth["claimable"] == DUE[filing.kind]
             spent = self._spent.get(key, 0)
-            granted = self._granted(self._parcels[key], filing, spent) if due else 0
+            granted = self._granted(self.parcels[key], filing, spent) if due else 0
             self.filings[claim_id] = replace(filing, due=due, granted=granted)
         if granted is None:  # the carrier has not decided yet
             driver.later(driver.now_ms + AGAIN_MS, functools.partial(self._decide, claim_id))

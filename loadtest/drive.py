@@ -8,7 +8,6 @@ import heapq
 import itertools
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Any
 
 import grpc
 import grpc.aio
@@ -21,12 +20,12 @@ from gateway.pb.turnback.v1 import parcel_service_pb2 as parcels
 from gateway.pb.turnback.v1 import types_pb2 as types
 from gateway.pb.turnback.v1 import wallet_service_pb2 as wallets
 from loadtest import client as wire
-from loadtest import gather
+from loadtest import gather, telling
 from loadtest.carriers import Account
 from loadtest.client import Client, yuan
 from loadtest.evidence import Asked
-from loadtest.fleet import AGREEMENTS, PAYMENT_AGREEMENT
-from loadtest.scenario import MINUTE_MS, Contact, Day, Merchant, Order, Parcel
+from loadtest.fleet import AGREEMENTS
+from loadtest.scenario import MINUTE_MS, Day, Merchant, Parcel
 from loadtest.simulation import Simulation
 from loadtest.watch import Watcher
 
@@ -44,37 +43,6 @@ Action = Callable[[], Awaitable[None]]
 
 class Restless(Exception):
     """The gateway did not come to rest at one business time."""
-
-
-def contact(given: Contact) -> types.Contact:
-    return types.Contact(
-        name=given.name,
-        phone=given.phone,
-        province=given.province,
-        city=given.city,
-        district=given.district,
-        street=given.street,
-    )
-
-
-def order(given: Order, *, cancelled: bool) -> types.Order:
-    lines = [
-        types.OrderLine(
-            line_no=line.line_no,
-            title=line.title,
-            category=line.category,
-            quantity=line.quantity,
-            paid_amount=yuan(line.paid),
-            list_amount=yuan(line.listed),
-        )
-        for line in given.lines
-    ]
-    return types.Order(
-        order_no=given.order_no,
-        parcel_count=given.parcel_count,
-        lines=lines,
-        cancelled=cancelled,
-    )
 
 
 class Driver:
@@ -152,7 +120,12 @@ class Driver:
 
     async def ship(self, shipped: tuple[Parcel, ...]) -> None:
         """The carriers have these parcels, and the gateway knows them."""
-        await self.simulation.ship([self._at_carrier(parcel) for parcel in shipped])
+        await self.simulation.ship(
+            [
+                telling.at_carrier(parcel, self.accounts[parcel.carrier], self.day.return_to)
+                for parcel in shipped
+            ]
+        )
         items = [
             parcels.ParcelServiceRegisterRequest(
                 request_id=f"register/{parcel.waybill}",
@@ -169,32 +142,9 @@ class Driver:
                 if result.HasField("error"):
                     raise RuntimeError(f"a parcel was not registered: {result.error.message}")
 
-    def _at_carrier(self, parcel: Parcel) -> dict[str, object]:
-        return {
-            "carrier": parcel.carrier,
-            "network": parcel.network or None,
-            "account": self.accounts[parcel.carrier].user,
-            "waybill": parcel.waybill,
-            "order_id": parcel.orders[0].order_no,
-            "status": parcel.status,
-            "sender": _plain(self.day.return_to),
-            "receiver": _plain(parcel.buyer),
-            "value_minor": parcel.value,
-            "script": dict(parcel.script) or None,
-        }
-
     def _registration(self, parcel: Parcel, *, later: bool) -> types.ParcelRegistration:
-        """When it is shipped, nobody has cancelled yet; `later`, some have."""
-        return types.ParcelRegistration(
-            merchant_id=parcel.merchant,
-            carrier=parcel.carrier,
-            channel_code=parcel.code,
-            waybill=parcel.waybill,
-            account=self.accounts[parcel.carrier].name,
-            orders=[order(each, cancelled=later and each.cancelled) for each in parcel.orders],
-            sender=contact(self.day.return_to),
-            receiver=contact(parcel.buyer),
-        )
+        account = self.accounts[parcel.carrier].name
+        return telling.registration(parcel, account, self.day.return_to, later=later)
 
     async def intercept(self, wanted: tuple[Parcel, ...]) -> None:
         await asyncio.gather(*(self._one(number, p) for number, p in enumerate(wanted)))
@@ -205,7 +155,7 @@ class Driver:
             asked = self.asked[parcel.key]
             if asked.unmet:
                 return
-            request = self._request(parcel, quote)
+            request = telling.creation(parcel, quote.id)
             try:
                 answer = await self.client.call(wire.CREATE, request)
                 again = number % REPEAT_EVERY == 0
@@ -271,18 +221,6 @@ class Driver:
         )
         return quote
 
-    def _request(
-        self, parcel: Parcel, quote: intercepts.Quote
-    ) -> intercepts.InterceptServiceCreateRequest:
-        return intercepts.InterceptServiceCreateRequest(
-            request_id=f"create/{parcel.waybill}",
-            quote_id=quote.id,
-            action=types.ACTION_RETURN,
-            agreement_id=PAYMENT_AGREEMENT,
-            cancel_ticket=f"T{parcel.orders[0].order_no}",
-            reason="买家取消订单",
-        )
-
     def _withdrawal(self, answer: intercepts.InterceptServiceCreateResponse) -> Action:
         async def withdraw() -> None:
             request = intercepts.InterceptServiceCancelRequest(
@@ -334,14 +272,3 @@ class Driver:
             acted = True
         if acted:
             await self.rest()
-
-
-def _plain(given: Contact) -> dict[str, Any]:
-    return {
-        "name": given.name,
-        "phone": given.phone,
-        "province": given.province,
-        "city": given.city,
-        "district": given.district,
-        "street": given.street,
-    }

@@ -135,6 +135,19 @@ class Exceptional:
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """One transaction of the ledger, as far as it concerns a merchant's wallet."""
+
+    id: str
+    merchant: str
+    kind: str
+    amount: int
+    interception: str
+    claim: str
+    award: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One rule of an audit. `violations` says what differs, with the interception concerned."""
 
@@ -159,6 +172,7 @@ class Evidence:
     pushes: dict[str, int]  # "carrier outcome" -> count, as the gateway counted
     offers: dict[str, tuple[str, ...]]  # carrier -> the operations that the gateway says it has
     truth: tuple[Json, ...] = field(default=())
+    entries: tuple[Entry, ...] = field(default=())  # where a run has read them
 
 
 _ADAPTER = TypeAdapter(Evidence)

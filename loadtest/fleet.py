@@ -76,9 +76,11 @@ class Fleet:
         store_url: str = "",
         replicas: int = 1,
         carriers: Sequence[str] = USUAL,
+        latency_ms: tuple[int, int] | None = None,
     ) -> None:
         """`settings` are laid over the gateway's configuration, section by section; without a
-        `store_url` the store is a file of the fleet's own."""
+        `store_url` the store is a file of the fleet's own. `latency_ms`: median and p99 of every
+        carrier's answers."""
         self.directory = directory
         self.seed = seed
         self.accounts = new_accounts(carriers)
@@ -90,6 +92,7 @@ class Fleet:
         self._addresses = [Addresses()] * replicas
         self._start_ms = start_ms
         self._frozen = frozen
+        self._latency_ms = latency_ms
         self._settings = settings or {}
         self._running: dict[str, asyncio.subprocess.Process] = {}
 
@@ -289,6 +292,11 @@ class Fleet:
                     if answer.status != 200:
                         raise FleetError(f"the simulator refused an account: {await answer.text()}")
 
+    async def hurry(self) -> None:
+        """From now on carriers answer at once."""
+        self._latency_ms = None
+        await self.push_to(0)
+
     def write_config(self) -> None:
         settings = over(self._configuration(), self._settings)
         self.config_file.write_text("\n".join(toml(settings)) + "\n", "utf-8")
@@ -331,9 +339,13 @@ class Fleet:
             yield {"name": name, "sha256": digest, "roles": roles}
 
     def _options(self, row: Carrier) -> Json:
-        """Of the account at the simulator: how it pushes, and whose parcels it may look at."""
+        """Of the account at the simulator: how it pushes, whose parcels it sees, how slow it is."""
         seen = [f"{each.carrier}/{each.user}" for each in self.accounts if each.carrier in row.sees]
-        return {**row.options, "acts_for": seen}
+        options = {**row.options, "acts_for": seen}
+        if self._latency_ms is not None:
+            median_ms, p99_ms = self._latency_ms
+            options["latency"] = {"median_ms": median_ms, "p99_ms": p99_ms}
+        return options
 
     def _carrier(self, account: Account) -> Json:
         row, base_url = CARRIERS[account.carrier], f"{self.carriers}/{account.carrier}"

@@ -15,7 +15,7 @@ from gateway.pb.turnback.v1 import operation_service_pb2 as operations
 from gateway.pb.turnback.v1 import wallet_service_pb2 as wallets
 from loadtest import client as wire
 from loadtest.client import Client, fen, millis
-from loadtest.evidence import Award, Claim, Exceptional, Interception, Rule, Step, Wallet
+from loadtest.evidence import Award, Claim, Entry, Exceptional, Interception, Rule, Step, Wallet
 from loadtest.watch import step_of
 
 PAGE = 200
@@ -143,14 +143,29 @@ async def wallet(client: Client, merchant: str) -> Wallet:
     return Wallet(merchant, fen(shown.available), fen(shown.held), fen(shown.awarded))
 
 
+async def entries(client: Client, merchant: str) -> list[Entry]:
+    """The merchant's whole ledger, in its order."""
+    request = wallets.WalletServiceListEntriesRequest(merchant_id=merchant, page_size=PAGE)
+    shown = await _pages(client, wire.ENTRIES, request, lambda answer: answer.entries)
+    return [
+        Entry(
+            id=entry.transaction_id,
+            merchant=merchant,
+            kind=name(wallets.EntryKind, entry.kind, "ENTRY_KIND_"),
+            amount=fen(entry.amount),
+            interception=entry.interception_id,
+            claim=entry.claim_id,
+            award=entry.award_id,
+        )
+        for entry in shown
+    ]
+
+
 async def entry_totals(client: Client, merchant: str) -> dict[str, int]:
     """What each kind of ledger transaction has moved, in fen."""
-    request = wallets.WalletServiceListEntriesRequest(merchant_id=merchant, page_size=PAGE)
-    entries = await _pages(client, wire.ENTRIES, request, lambda answer: answer.entries)
     totals: dict[str, int] = {}
-    for entry in entries:
-        kind = name(wallets.EntryKind, entry.kind, "ENTRY_KIND_")
-        totals[kind] = totals.get(kind, 0) + fen(entry.amount)
+    for entry in await entries(client, merchant):
+        totals[entry.kind] = totals.get(entry.kind, 0) + entry.amount
     return totals
 
 

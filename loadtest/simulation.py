@@ -67,6 +67,10 @@ class Simulation:
         """A fault of a whole carrier."""
         await self._ask("POST", "/faults", fault)
 
+    async def clear(self) -> None:
+        """No carrier has a fault of its own any more."""
+        await self._ask("DELETE", "/faults")
+
     async def truth(self, **narrow: str) -> list[Json]:
         """What really happened up to now: one object a parcel."""
         query = "&".join(f"{name}={value}" for name, value in narrow.items())

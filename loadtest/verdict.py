@@ -222,7 +222,8 @@ def conditions(court: Court) -> Differs:
 def priced(court: Court) -> Differs:
     for case in court.cases.values():
         expected = CARRIERS[case.asked.carrier].fees.get(case.asked.status)
-        if not case.asked.unmet and case.asked.quoted_fee != expected:
+        priced_now = case.asked.quoted and not case.asked.unmet
+        if priced_now and case.asked.quoted_fee != expected:
             yield _id(case), f"quoted {case.asked.quoted_fee}, the contract says {expected}"
 
 
@@ -353,7 +354,8 @@ def pushes_kept(court: Court) -> Differs:
 def subscribed(court: Court) -> Differs:
     for case in court.cases.values():
         unwatched = case.truth["watched_ms"] is None
-        if court.can(case.asked.carrier, "SUBSCRIBE") and unwatched:
+        known = case.asked.quoted and court.can(case.asked.carrier, "SUBSCRIBE")
+        if known and unwatched:
             yield _id(case), f"{case.asked.waybill}: nobody asked to be told about it"
 
 

@@ -2,11 +2,19 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
+from simulator.latency import LATENCY_MS_MAX, Latency
 from simulator.outcomes import (
     ANY_OPERATION,
     DEFAULT_MIX,
@@ -210,6 +218,21 @@ class ScriptsBody(Body):
     scripts: list[ScriptSetting] = Field(max_length=PARCELS_MAX)
 
 
+class LatencyBody(Body):
+    """Of every answer, in ms of machine time; see `simulator.latency`."""
+
+    median_ms: int = Field(ge=1, le=LATENCY_MS_MAX)
+    p99_ms: int = Field(ge=1, le=LATENCY_MS_MAX)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        self.latency()
+        return self
+
+    def latency(self) -> Latency:
+        return Latency(self.median_ms, self.p99_ms)
+
+
 class OptionsBody(Body):
     push: Literal["all", "subscribed", "none"] = "all"
     fee_minor: Amount = 1200
@@ -221,6 +244,7 @@ class OptionsBody(Body):
     digest_encoding: Literal["base64", "hex"] = "base64"
     digest_timestamp: bool = False
     acts_for: list[AccountName] = Field(default=[], max_length=20)  # whose parcels it reaches too
+    latency: LatencyBody | None = None  # None: it answers at once
 
 
 class AccountBody(Body):

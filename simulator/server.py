@@ -31,6 +31,7 @@ UNEXECUTED = frozenset(
         FaultName.BUSY_CODE,
     }
 )
+LATE = frozenset({FaultName.TIMEOUT_AFTER, FaultName.TIMEOUT_BEFORE})  # they take their own time
 AS_TOLD = frozenset({FaultName.HTTP_500, FaultName.HTML_502, FaultName.HTTP_503})
 PAGES = {
     FaultName.HTTP_500: (500, '{"timestamp":0,"status":500,"error":"Internal Server Error"}'),
@@ -87,8 +88,16 @@ class CarrierServer:
         if not faults:
             answer = dialect.perform(asked, self._depot, now_ms)
             seen.executed, seen.code = True, answer.code
+            await self._take_time(asked, seen)
             return _response(answer)
         return await self._meet(request, dialect, asked, seen, faults, now_ms)
+
+    async def _take_time(self, asked: Asked, seen: Seen) -> None:
+        """As long as this carrier usually does; what it was asked to do is done by then."""
+        body = asked.account.options.latency
+        if body is not None:
+            told = (asked.account.carrier, asked.waybill, seen.operation, seen.nth)
+            await asyncio.sleep(body.latency().ms(self._depot.seed, *told) / 1000)
 
     def _exceeds_rate(self, account: Account) -> bool:
         """A token bucket in machine time that holds one second's worth."""
@@ -125,6 +134,8 @@ class CarrierServer:
             seen.executed, seen.code = True, answer.code
             if FaultName.PUSH_BEFORE_REPLY in named:
                 await self._pusher.drain()
+        if LATE.isdisjoint(named):
+            await self._take_time(asked, seen)
         if FaultName.SLOW in named:
             await asyncio.sleep(_hold_seconds(named[FaultName.SLOW], 1000))
         return await _respond(request, dialect, asked, answer, named)

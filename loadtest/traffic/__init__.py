@@ -1,0 +1,1 @@
+"""Load with a verdict: open-loop traffic by Locust, and every cent of it compared afterwards."""
