@@ -1,12 +1,14 @@
 """Asks carriers to push what happens to registered parcels, and renews what ends by itself."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 import structlog
 
 from gateway.clock import Clock
-from gateway.domain.carrier import Trace
+from gateway.domain.carrier import Operation, Trace
 from gateway.domain.parcel import Subscription
 from gateway.domain.subscribing import Subscribed, TakeSubscriptions, Wanted
 from gateway.runner import Endpoint, Runner
@@ -20,7 +22,7 @@ log = structlog.get_logger("subscriber")
 
 
 class Subscriber:
-    """One task; a carrier that hangs holds up its own subscriptions for one time-out."""
+    """One task that looks, and one for each request: a carrier that hangs holds up its own."""
 
     def __init__(
         self,
@@ -36,8 +38,13 @@ class Subscriber:
         self._wake = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
         self._open = False
-        self.at_work = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._asked: Counter[tuple[str, str]] = Counter()  # parcels that are being asked for
         store.due.append(self._told)
+
+    @property
+    def at_work(self) -> int:
+        return len(self._tasks)
 
     def start(self) -> None:
         if self._store.terms.subscribes:
@@ -50,6 +57,8 @@ class Subscriber:
         self._wake.set()
         if self._loop is not None:
             await self._loop
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
     def wake(self) -> None:
         self._wake.set()
@@ -81,27 +90,50 @@ class Subscriber:
         rows = await self._store.rows(Subscription, "subscriptions_due", now=now, limit=LIMIT)
         if not rows:
             return 0
-        self.at_work = len(rows)
-        try:
-            take = TakeSubscriptions(tuple(row.parcel for row in rows))
-            wanted: list[Wanted] = await self._store.run(take)
-            lanes: dict[tuple[str, str], list[Wanted]] = {}
-            for each in wanted:
-                lanes.setdefault((each.channel, each.account), []).append(each)
-            await asyncio.gather(*(self._ask(key, asked) for key, asked in lanes.items()))
-        finally:
-            self.at_work = 0
+        take = TakeSubscriptions(tuple(row.parcel for row in rows), self._room())
+        wanted: list[Wanted] = await self._store.run(take)
+        lanes: dict[tuple[str, str], list[Wanted]] = {}
+        for each in wanted:
+            lanes.setdefault((each.channel, each.account), []).append(each)
+        for key, asked in lanes.items():
+            operation = self._endpoints[key].adapter.subscribe
+            if operation is not None:
+                for part in parts(asked, operation.batch):
+                    self._launch(key, operation, part)
         return len(rows)
 
-    async def _ask(self, key: tuple[str, str], wanted: list[Wanted]) -> None:
-        endpoint = self._endpoints.get(key)
-        operation = endpoint.adapter.subscribe if endpoint is not None else None
-        if endpoint is None or operation is None:
-            return
-        for part in parts(wanted, operation.batch):
-            waybills = tuple(each.waybill for each in part)
-            trace = Trace(waybills, part[0].network, part[0].phone_tail, endpoint.settings)
-            answer = await self._runner.perform(endpoint, "subscribe", operation, trace, waybills)
+    def _room(self) -> dict[tuple[str, str], int]:
+        """Half of what an account takes at one time, in requests of as many as fit in one."""
+        return {
+            key: max(1, endpoint.concurrency // 2) * operation.batch - self._asked[key]
+            for key, endpoint in self._endpoints.items()
+            if (operation := endpoint.adapter.subscribe) is not None
+        }
+
+    def _launch(
+        self, key: tuple[str, str], operation: Operation[Trace], part: list[Wanted]
+    ) -> None:
+        self._asked[key] += len(part)
+        task = asyncio.create_task(self._ask(key, operation, part))
+        self._tasks.add(task)
+
+        def done(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            self._asked[key] -= len(part)
+            self._wake.set()
+            if not task.cancelled() and (error := task.exception()) is not None:
+                log.error("subscribing failed", error=type(error).__name__)
+
+        task.add_done_callback(done)
+
+    async def _ask(
+        self, key: tuple[str, str], operation: Operation[Trace], part: list[Wanted]
+    ) -> None:
+        """What is not noted is asked for again when its time comes."""
+        endpoint, waybills = self._endpoints[key], tuple(each.waybill for each in part)
+        trace = Trace(waybills, part[0].network, part[0].phone_tail, endpoint.settings)
+        answer = await self._runner.perform(endpoint, "subscribe", operation, trace, waybills)
+        with suppress(Unavailable):
             await self._store.run(Subscribed(tuple(each.parcel for each in part), answer))
 
 

@@ -178,7 +178,8 @@ def _decide(
     if verdict is V.ACCEPTED and known:
         evidence = _query_evidence(book, ic, asked, env)
         return move(book, ic, E.ACCEPT, env, terms, evidence=evidence, answer=asked)
-    if here.end is End.DELIVERED:
+    turned = sent and _ours(ic, here)  # and delivered after that: a promise that was broken
+    if here.end is End.DELIVERED and not turned:
         evidence = _scan_evidence(book, ic, here, env)
         return move(book, ic, E.REFUSE, env, terms, cause="DELIVERED", evidence=evidence)
     if here.end is End.NOT_SHIPPED and sent and _cancelled(ic, here, terms):
@@ -191,7 +192,7 @@ def _decide(
         if sent and not known and by_reference(ic, terms) and repeats(book, ic, env, terms):
             return ic  # the repeat tells whose interception it was
         evidence = _scan_evidence(book, ic, here, env)
-        if sent and _ours(ic, here):
+        if turned:
             return move(book, ic, E.ACCEPT, env, terms, evidence=evidence)
         cause = "RETURNED_OTHERWISE"
         return move(book, ic, E.REFUSE, env, terms, cause=cause, evidence=evidence)

@@ -1,6 +1,7 @@
 """Subscriptions to a carrier's pushes: asked for when a parcel is registered, renewed where they
 end by themselves. Pushes only make things known sooner: tracking tells the same without them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from gateway.domain.book import Book
@@ -14,6 +15,7 @@ from gateway.domain.parcel import Parcel, Person, Subscription
 DELAYS_MS = (MINUTE_MS, 5 * MINUTE_MS, 30 * MINUTE_MS, 2 * HOUR_MS, 6 * HOUR_MS)
 TRIES_MAX = 10
 NEVER = 2**53
+CROWDED_MS = 2_000  # until an account that has its hands full is looked at again
 SPARE_MS = DAY_MS  # a subscription is renewed so long before it ends
 OVER = frozenset({Status.DELIVERED, Status.ENDED})
 
@@ -42,6 +44,7 @@ class TakeSubscriptions:
     """Those whose time has come are to be asked for now, and not by anybody else for a while."""
 
     parcels: tuple[str, ...]
+    room: Mapping[tuple[str, str], int]  # (channel, account) -> how many more it may be asked
     evidence: bool = True
 
     def wants(self) -> Wants:
@@ -52,6 +55,7 @@ def take_subscriptions(
     book: Book, command: TakeSubscriptions, env: Env, terms: Terms
 ) -> list[Wanted]:
     wanted = []
+    room = dict(command.room)
     for key in command.parcels:
         row, parcel = book.get(Subscription, key), book.get(Parcel, key)
         if row is None or parcel is None or row.due_at > env.now:
@@ -59,6 +63,11 @@ def take_subscriptions(
         if parcel.status in OVER or parcel.purged_at or parcel.channel not in terms.subscribes:
             book.put(replace(row, due_at=NEVER))
             continue
+        lane = parcel.channel, parcel.account
+        if room.get(lane, 0) <= 0:  # those behind it are looked at meanwhile
+            book.put(replace(row, due_at=env.now + CROWDED_MS))
+            continue
+        room[lane] -= 1
         book.put(replace(row, due_at=env.now + delay(DELAYS_MS, row.attempts)))
         people = {person.role: person for person in book.of(Person, parcel.id)}
         phone = people["sender"].phone if "sender" in people else ""

@@ -304,3 +304,21 @@ def test_a_reading_is_as_old_as_its_question() -> None:
     assert isinstance(told, Refusal)
     assert told.why is Why.STATUS_PENDING
     assert stage.do(stage.quoting(read=replace(read, asked_at=stage.now))).quote is not None
+
+
+@pytest.mark.parametrize("channel", ["sf", "zto"])
+@pytest.mark.parametrize("at_once", [True, False], ids=["at once", "one by one"])
+def test_turned_and_then_delivered_ends_alike_however_late_it_is_heard(
+    channel: str, at_once: bool
+) -> None:
+    """The turn shows that the carrier took it; what came after breaks the promise."""
+    stage = Stage(channel)
+    stage.create()
+    stage.reply(Verdict.RECEIVED)
+    stage.wait(HOUR_MS)
+    turned = stage.scan(Milestone.RETURNING, cause=Cause.INTERCEPTION)
+    if not at_once:
+        stage.look(Verdict.ACCEPTED, turned)
+    stage.wait(HOUR_MS)
+    stage.look(Verdict.MISSED, turned, stage.scan(Milestone.SIGNED, signer="收件人"))
+    assert stage.columns == "ACCEPTED RETURN_FAILED REFUNDED"

@@ -11,6 +11,7 @@ from gateway.domain.interception import Exceptional, ExceptionKind
 from gateway.domain.parcel import Parcel, Subscription
 from gateway.domain.register import RecordTrack
 from gateway.domain.subscribing import (
+    CROWDED_MS,
     DELAYS_MS,
     NEVER,
     TRIES_MAX,
@@ -34,7 +35,7 @@ def registered(days: int | None = None) -> tuple[Stage, Parcel]:
 
 
 def take(stage: Stage, parcel: Parcel) -> list[Wanted]:
-    taken: list[Wanted] = stage.do(TakeSubscriptions((parcel.id,)))
+    taken: list[Wanted] = stage.do(TakeSubscriptions((parcel.id,), {("sf", "main"): 1}))
     return taken
 
 
@@ -111,3 +112,12 @@ def test_nothing_is_renewed_for_a_parcel_that_is_of_no_more_interest(end: Any) -
     stage.wait(13 * DAY_MS)
     assert take(stage, parcel) == []
     assert stage.book.need(Subscription, parcel.id).due_at == NEVER
+
+
+def test_an_account_that_has_its_hands_full_is_passed_over_for_a_while() -> None:
+    stage, parcel = registered()
+    assert stage.do(TakeSubscriptions((parcel.id,), {("sf", "main"): 0})) == []
+    row = stage.book.need(Subscription, parcel.id)
+    assert (row.due_at, row.attempts) == (stage.now + CROWDED_MS, 0)
+    stage.wait(CROWDED_MS)
+    assert len(take(stage, parcel)) == 1
