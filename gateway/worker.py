@@ -281,7 +281,7 @@ class Worker:
 
     def _tracker(self, channel: str, account: str, network: str) -> Endpoint | None:
         key = self._store.terms.tracker(channel, account, network)
-        return None if key is None else self._endpoints[key]
+        return None if key is None else self._endpoints.get(key)
 
     async def _track(
         self, endpoint: Endpoint, network: str, waybills: tuple[str, ...], phone: str
@@ -363,9 +363,9 @@ class Worker:
 
     async def would(self, parcel: Parcel, timeout_s: float) -> Answer | None:
         """Whether the carrier would stop the parcel. None if it does not say so in time."""
-        endpoint = self._endpoints[parcel.channel, parcel.account]
-        operation = endpoint.adapter.quote
-        if operation is None:
+        endpoint = self._endpoints.get((parcel.channel, parcel.account))
+        operation = endpoint.adapter.quote if endpoint is not None else None
+        if endpoint is None or operation is None:
             return None
         order = Order("", parcel.waybill, network=parcel.network, settings=endpoint.settings)
         waybills = (parcel.waybill,)

@@ -44,6 +44,8 @@ def case_of(
     contract = terms.contracts.get(parcel.channel)
     if merchant is None or contract is None:
         return None
+    if (parcel.channel, parcel.account) not in terms.accounts:
+        return None  # it was once: there is nobody to send an interception with
     return Case(
         merchant,
         parcel,

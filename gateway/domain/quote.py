@@ -62,11 +62,11 @@ def make_quote(book: Book, command: MakeQuote, env: Env, terms: Terms) -> Quoted
     if command.read is not None and command.read.verdict is Verdict.RECEIVED:
         parcel = keep_reading(book, parcel, command.read, env)
     status = status_now(parcel, terms, env.now)
-    if status is Status.UNKNOWN:
-        return Refusal(Why.STATUS_PENDING)
     case = case_of(book, parcel, status, terms, command.said)
     if case is None:
         return Refusals((Refusal(Why.CARRIER_NOT_CONFIGURED),))
+    if status is Status.UNKNOWN:
+        return Refusal(Why.STATUS_PENDING)
     failing = unmet(case)
     fee = fee_minor(case)
     if failing or fee is None:

@@ -9,6 +9,7 @@ from gateway.domain.carrier import Answer, Reason, Verdict
 from gateway.domain.fees import Contract, Terms
 from gateway.domain.interception import Decision, Interception, JobKind, Money
 from gateway.domain.parcel import Parcel, Subscription
+from gateway.domain.refusal import Refusals, Why
 from gateway.domain.register import RegisterParcel
 from tests.domain.stage import FEES, Stage
 
@@ -84,3 +85,12 @@ def test_a_status_that_tells_nothing_of_interceptions_does_not_hold_a_no_back(
     (work,) = stage.lease(JobKind.FOLLOW)
     ic = stage.observed(work, said, ())
     assert (ic.decision, ic.money) == (decision, money)
+
+
+def test_a_parcel_whose_account_is_gone_is_nobodys_to_send() -> None:
+    stage = Stage("sf")
+    stage.register()
+    stage.terms = replace(stage.terms, accounts={("sf", "other"): {}})
+    told = stage.do(stage.quoting())
+    assert isinstance(told, Refusals)
+    assert [refusal.why for refusal in told.unmet] == [Why.CARRIER_NOT_CONFIGURED]
