@@ -64,14 +64,20 @@ def unmet(case: Case) -> tuple[Refusal, ...]:
     return tuple(refusal for condition in CONDITIONS for refusal in condition(case))
 
 
+def tracked(case: Case) -> bool:
+    """Whether somebody can be asked where the parcel is."""
+    parcel = case.parcel
+    return case.terms.tracker(parcel.channel, parcel.account, parcel.network) is not None
+
+
 def fee_minor(case: Case) -> int | None:
     """The fee of the contract for where the parcel is; None where the contract has none.
 
     A channel without tracking pays the dearest band of its window: the caller's word alone
     must not make it cheaper.
     """
-    adapter, parcel = case.terms.adapters[case.parcel.channel], case.parcel
-    if case.terms.tracker(parcel.channel, parcel.account, parcel.network) is None:
+    adapter = case.terms.adapters[case.parcel.channel]
+    if not tracked(case):
         window = [case.contract.fees.get(status) for status in adapter.window.value]
         return max((fee for fee in window if fee is not None), default=None)
     return case.contract.fees.get(case.status)
@@ -158,7 +164,7 @@ def _box(case: Case) -> Iterator[Refusal]:
 def _window(case: Case) -> Iterator[Refusal]:
     adapter = case.terms.adapters[case.parcel.channel]
     if case.status is Status.UNKNOWN:
-        yield Refusal(Why.STATUS_PENDING)
+        yield Refusal(Why.STATUS_PENDING if tracked(case) else Why.STATUS_UNDECLARED)
     elif case.status not in adapter.window.value and not cancels_order(case):
         yield Refusal(Why.OUTSIDE_WINDOW, detail=case.status)
     elif fee_minor(case) is None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from gateway.domain.book import Book
 from gateway.domain.carrier import Answer, Status, Verdict
 from gateway.domain.command import Env, No, Wants
-from gateway.domain.eligibility import case_of, fee_minor, unmet
+from gateway.domain.eligibility import case_of, fee_minor, tracked, unmet
 from gateway.domain.fees import Terms
 from gateway.domain.interception import (
     Interception,
@@ -65,7 +65,7 @@ def make_quote(book: Book, command: MakeQuote, env: Env, terms: Terms) -> Quoted
     case = case_of(book, parcel, status, terms, command.said)
     if case is None:
         return Refusals((Refusal(Why.CARRIER_NOT_CONFIGURED),))
-    if status is Status.UNKNOWN:
+    if status is Status.UNKNOWN and tracked(case):
         return Refusal(Why.STATUS_PENDING)
     failing = unmet(case)
     fee = fee_minor(case)

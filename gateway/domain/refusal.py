@@ -44,6 +44,7 @@ class Why(Named):
     OTHER_ORDER_OPEN = auto()
     OUTSIDE_WINDOW = auto()
     CARRIER_DECLINES = auto()
+    STATUS_UNDECLARED = auto()
     STATUS_PENDING = auto()
     FEE_NOT_SET = auto()
     CARRIER_NOT_CONFIGURED = auto()
@@ -138,6 +139,11 @@ TEXTS: dict[Why, Text] = {
     ),
     Why.CARRIER_DECLINES: Text(
         P, "承运商不同意拦截该包裹", "The carrier says that it would not intercept this parcel"
+    ),
+    Why.STATUS_UNDECLARED: Text(
+        P,
+        "该渠道无物流查询，登记时须申报物流状态",
+        "Nobody can be asked for the status, and none is declared",
     ),
     Why.STATUS_PENDING: Text(
         Kind.UNAVAILABLE, "物流状态查询中，请稍后重试", "The parcel's status is being read"

@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 
 from adapters import ADAPTERS
-from gateway.domain.carrier import Answer, Reason, Verdict
+from gateway.domain.carrier import Answer, Reason, Status, Verdict
 from gateway.domain.fees import Contract, Terms
 from gateway.domain.interception import Decision, Interception, JobKind, Money
 from gateway.domain.parcel import Parcel, Subscription
+from gateway.domain.quote import Quoted
 from gateway.domain.refusal import Refusals, Why
 from gateway.domain.register import RegisterParcel
 from tests.domain.stage import FEES, Stage
@@ -94,3 +95,14 @@ def test_a_parcel_whose_account_is_gone_is_nobodys_to_send() -> None:
     told = stage.do(stage.quoting())
     assert isinstance(told, Refusals)
     assert [refusal.why for refusal in told.unmet] == [Why.CARRIER_NOT_CONFIGURED]
+
+
+def test_a_status_that_nobody_can_tell_has_to_be_declared() -> None:
+    stage = Stage("mute")
+    stage.register(Status.UNKNOWN)
+    quoted: Quoted = stage.do(stage.quoting())
+    assert [refusal.why for refusal in quoted.unmet] == [Why.STATUS_UNDECLARED]
+    assert quoted.quote is None
+    declared = Stage("mute")
+    declared.register(Status.IN_TRANSIT)
+    assert declared.do(declared.quoting()).quote is not None
