@@ -21,6 +21,7 @@ WRONG = {
     Reason.UNREADABLE: "it answers in a way that the adapter does not understand: wrong address?",
     Reason.BAD_REQUEST: "it finds our request wrong: is a setting of the account missing?",
 }
+UNTOLD = "it says no in a way that is not listed, which does not tell whether the credentials work"
 NO_READ = "cannot be checked: this carrier offers no read that changes nothing"
 
 
@@ -64,13 +65,22 @@ async def _check(runner: Runner, endpoint: Endpoint) -> Checked:
     asked = question(adapter, name, endpoint.settings)
     waybills = (adapter.probe,)
     answer = await runner.perform(endpoint, name, getattr(adapter, name), asked, waybills)
-    fault = wrong(answer)
+    fault = "" if nobodys(adapter, answer.code) else wrong(answer)
     said = fault or "the credentials work"
     return Checked(adapter.name, endpoint.account, name, not fault, said, answer.code)
 
 
+def nobodys(adapter: Adapter, code: str) -> bool:
+    """Whether the carrier uses this code, whatever was asked, for a parcel that it does not know."""
+    return any(
+        label.partition(" ")[2] == code and listed.reason is Reason.UNKNOWN_WAYBILL
+        for label, listed in adapter.codes.items()
+    )
+
+
 def wrong(answer: Answer) -> str:
-    """Why the account cannot be used; empty where the carrier spoke about the parcel."""
-    if answer.verdict in (Verdict.BUSY, Verdict.UNKNOWN):
-        return WRONG.get(answer.reason, "")
-    return WRONG[Reason.BAD_REQUEST] if answer.reason is Reason.BAD_REQUEST else ""
+    """Why the account may not be usable; empty only where the carrier spoke about the parcel."""
+    spoke = answer.verdict not in (Verdict.BUSY, Verdict.UNKNOWN)
+    if spoke and answer.reason not in (Reason.BAD_REQUEST, Reason.UNLISTED):
+        return ""
+    return WRONG.get(answer.reason, UNTOLD)

@@ -12,8 +12,8 @@ import aiohttp
 import pytest
 
 from adapters import ADAPTERS
-from gateway.check import NO_READ, READS, WRONG, Checked, check
-from gateway.domain.carrier import Reason
+from gateway.check import NO_READ, READS, UNTOLD, WRONG, Checked, check, nobodys, wrong
+from gateway.domain.carrier import Answer, Reason, Verdict
 from gateway.runner import Endpoint
 from simulator.outcomes import Scenario
 from simulator.running import Addresses, Settings, running
@@ -87,6 +87,15 @@ async def test_an_address_where_nobody_is_is_named_as_that(carriers: Addresses) 
     assert (found.well, found.said) == (False, WRONG[Reason.NOT_SENT])
     found = await tried(replace(good, base_url=f"{carriers.carriers}/nobody"))
     assert (found.well, found.said) == (False, WRONG[Reason.UNREADABLE])
+
+
+def test_a_no_that_is_not_listed_is_not_taken_for_good_credentials() -> None:
+    for verdict in (Verdict.UNKNOWN, Verdict.REFUSED, Verdict.BUSY):
+        assert wrong(Answer(verdict, Reason.UNLISTED, code="9999")) == UNTOLD
+    assert wrong(Answer(Verdict.UNKNOWN, Reason.WRONG_WAYBILL)) == UNTOLD
+    assert wrong(Answer(Verdict.REFUSED, Reason.UNKNOWN_WAYBILL)) == ""
+    assert not nobodys(ADAPTERS["zto"], "9999")
+    assert not nobodys(ADAPTERS["zto"], "")
 
 
 CONFIG = """

@@ -273,6 +273,8 @@ def _ours(ic: Interception, here: Journey) -> bool:
     """Whether the return may be laid to this interception: it left before, and no other cause."""
     if not ic.sent_at or not here.returning_at or ic.reason in OTHER_CAUSES:
         return False
+    if by_order(ic):
+        return False  # an order that is cancelled sends nothing back
     if here.cause not in (Cause.INTERCEPTION, Cause.UNSTATED):
         return False
     return here.returning_at >= ic.sent_at - CLOCK_SLACK_MS

@@ -64,7 +64,7 @@ class Finish:
     interception: str
     attempt: str
     answer: Answer
-    family: bool = False  # what the answer means hangs on the parcel too: see `by_family`
+    family: bool = True  # False spares a read, where `by_family` says that nothing hangs on it
     evidence: bool = True
 
     def wants(self) -> Wants:

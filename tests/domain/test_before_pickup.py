@@ -80,6 +80,17 @@ def test_a_parcel_that_is_picked_up_all_the_same_was_not_cancelled() -> None:
     assert (ic.decision, ic.reason, ic.money) == (Decision.REFUSED, "TOO_LATE", Money.RELEASED)
 
 
+@pytest.mark.parametrize("first", [Verdict.REFUSED, Verdict.UNKNOWN])
+def test_a_return_is_never_the_doing_of_a_cancelled_order(first: Verdict) -> None:
+    """It was picked up after all, and comes back for a cause that nobody states."""
+    stage = ordered()
+    stage.reply(first)
+    stage.wait(HOUR_MS)
+    ic = stage.look(None, stage.scan(Milestone.PICKED_UP), stage.scan(Milestone.RETURNING))
+    assert (ic.decision, ic.movement) == (Decision.REFUSED, Movement.NONE)
+    assert ic.money is Money.RELEASED
+
+
 def test_the_cancellation_of_an_order_is_not_withdrawn() -> None:
     stage = ordered()
     told = stage.withdraw()
