@@ -21,10 +21,10 @@ SOURCES = {
     "zto": "3ffd7bec27730472",
     "yto": "84e89e7e406fef2a",
     "jdl": "8a8c698d368eaf56",
-    "ldop": "846cfe94df22606f",
+    "ldop": "ee2dae9a7963c619",
     "sto": "9c703a487a3d11e7",
     "jt": "41cb5410a25d1533",
     "kuaidi100": "6f4e111475d31617",
     "ups": "c22937adc119f9c8",
-    "yunda": "8aaa45e91fae02ac",
+    "yunda": "b7b8077d65e14e8a",
 }

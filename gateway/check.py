@@ -71,7 +71,7 @@ async def _check(runner: Runner, endpoint: Endpoint) -> Checked:
 
 
 def nobodys(adapter: Adapter, code: str) -> bool:
-    """Whether the carrier uses this code, whatever was asked, for a parcel that it does not know."""
+    """Whether the carrier has this code, whatever was asked, for a parcel it does not know."""
     return any(
         label.partition(" ")[2] == code and listed.reason is Reason.UNKNOWN_WAYBILL
         for label, listed in adapter.codes.items()

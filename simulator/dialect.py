@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 
@@ -94,6 +94,15 @@ def by_operation(table: Mapping[Operation, Perform]) -> Perform:
     return perform
 
 
+Push = Callable[[Account, Sequence[Announcement]], Outgoing]
+Forge = Callable[[Account, Outgoing], tuple[str, Outgoing]]
+
+
+def _silent(*_: object) -> NoReturn:
+    """Of a carrier that announces nothing: the pusher has nothing to call it for."""
+    raise AssertionError("a carrier that announces nothing was asked to")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
     name: str
@@ -105,11 +114,17 @@ class Dialect:
     read: Callable[[Inbound, Depot], Asked | Answer]
     perform: Perform
     busy: Callable[[Fault], Answer]
-    announces: frozenset[Event]
-    announces_claims: bool
-    push: Callable[[Account, Sequence[Announcement]], Outgoing]
-    forge: Callable[[Account, Outgoing], tuple[str, Outgoing]]  # address, message
-    acknowledged: Callable[[int, bytes], bool]
-    push_batch: int  # announcements in one message
-    push_attempts: int
-    push_interval_ms: int
+    announces: frozenset[Event] = frozenset()
+    announces_claims: bool = False
+    push: Push = _silent
+    forge: Forge = _silent  # address, message
+    acknowledged: Callable[[int, bytes], bool] = _silent
+    push_batch: int = 1  # announcements in one message
+    push_attempts: int = 1
+    push_interval_ms: int = 0
+
+    def __post_init__(self) -> None:
+        tells = bool(self.announces) or self.announces_claims
+        written = [self.push, self.forge, self.acknowledged]
+        if any((part is not _silent) is not tells for part in written):
+            raise ValueError(f"{self.name}: who announces says how, and nobody else does")

@@ -3,15 +3,15 @@
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from urllib.parse import parse_qsl
 
 import orjson
 
 from simulator import world
-from simulator.depot import Account, Depot, Record
-from simulator.dialect import Announcement, Answer, Asked, Dialect, Inbound, Outgoing, plain
+from simulator.depot import Depot, Record
+from simulator.dialect import Answer, Asked, Dialect, Inbound, plain
 from simulator.dialects import jd_network
 from simulator.outcomes import Fault, Operation, Reason
 from simulator.world import Interception, ReturnNumber
@@ -153,14 +153,6 @@ def busy(fault: Fault) -> Answer:
     return _error(ASSUMED_SYSTEM if fault.params.flag("system") else ASSUMED_BUSY)
 
 
-def push(account: Account, announcements: Sequence[Announcement]) -> Outgoing:
-    raise NotImplementedError("this channel announces nothing")
-
-
-def forge(account: Account, outgoing: Outgoing) -> tuple[str, Outgoing]:
-    return account.push_url or "", outgoing
-
-
 DIALECT = Dialect(
     name="ldop",
     network=jd_network.NETWORK,
@@ -169,12 +161,4 @@ DIALECT = Dialect(
     read=read,
     perform=perform,
     busy=busy,
-    announces=frozenset(),
-    announces_claims=False,
-    push=push,
-    forge=forge,
-    acknowledged=lambda status, body: status == 200,
-    push_batch=1,
-    push_attempts=1,
-    push_interval_ms=world.MINUTE_MS,
 )

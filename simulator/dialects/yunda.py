@@ -7,7 +7,7 @@ The signature, the paths and the fields of an instruction are public. Assumed: e
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -16,12 +16,10 @@ import orjson
 from simulator import world
 from simulator.depot import Account, Depot, Record
 from simulator.dialect import (
-    Announcement,
     Answer,
     Asked,
     Dialect,
     Inbound,
-    Outgoing,
     Perform,
     by_operation,
     plain,
@@ -230,18 +228,6 @@ def show(record: Record, mark: Mark) -> dict[str, str]:
     return shown
 
 
-def push(account: Account, announcements: Sequence[Announcement]) -> Outgoing:
-    raise NotImplementedError("what Yunda pushes is not public; nothing is announced")
-
-
-def forge(account: Account, outgoing: Outgoing) -> tuple[str, Outgoing]:
-    raise NotImplementedError("what Yunda pushes is not public; nothing is announced")
-
-
-def acknowledged(status: int, body: bytes) -> bool:
-    return False
-
-
 DIALECT = Dialect(
     name="yunda",
     network="yunda",
@@ -250,12 +236,4 @@ DIALECT = Dialect(
     read=read,
     perform=by_operation(PERFORM),
     busy=busy,
-    announces=frozenset(),
-    announces_claims=False,
-    push=push,
-    forge=forge,
-    acknowledged=acknowledged,
-    push_batch=1,
-    push_attempts=1,
-    push_interval_ms=world.MINUTE_MS,
 )
