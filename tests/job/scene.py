@@ -96,7 +96,8 @@ def settings(carriers: str, clock_url: str, store: str, **changes: Any) -> Setti
                 }
             },
             "carriers": given,
-            "limits": {"lame_duck_ms": 0},
+            # A busy machine sheds nothing here: what is shed, and when, has tests of its own.
+            "limits": {"lame_duck_ms": 0, "intake_wait_ms": 5_000},
             "test": {"clock_url": clock_url, "idle": True, "plaintext": True},
         }
     )
