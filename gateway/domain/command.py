@@ -48,6 +48,11 @@ class Wants:
     accounts: tuple[str, ...] = ()
     transfers: tuple[str, ...] = ()  # by dedup key
     exceptions: tuple[str, ...] = ()
+    statements: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()  # channel/account/number of statements that have arrived
+    lines: tuple[str, ...] = ()  # of statements
+    posting: tuple[str, ...] = ()  # statements whose next lines are wanted, with what they name
+    networks: tuple[str, ...] = ()  # whose waybills the lines may name
     due: Due | None = None
     of_parcel: frozenset[type[Any]] = frozenset()
     of_interception: frozenset[type[Any]] = frozenset()

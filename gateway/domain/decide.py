@@ -14,6 +14,7 @@ from gateway.domain import (
     push,
     quote,
     reading,
+    reconcile,
     register,
     reply,
     retention,
@@ -49,6 +50,9 @@ DECISIONS: dict[type[Any], Decide] = {
     claim.DecideClaim: claim.decide_claim,
     payout.SettleOffline: payout.settle_offline,
     desk.FinishClaim: desk.finish_claim,
+    reconcile.ReceivePart: reconcile.receive_part,
+    reconcile.PostStatement: reconcile.post_statement,
+    reconcile.JudgeStatement: reconcile.judge_statement,
     retention.PurgePersonal: retention.purge_personal,
 }
 UPKEEP: dict[type[Any], Decide] = {  # what no caller and no carrier brings about
@@ -69,6 +73,9 @@ HELD_BACK = frozenset(
         claim.FileClaim,
         claim.DecideClaim,
         payout.SettleOffline,
+        reconcile.ReceivePart,
+        reconcile.PostStatement,
+        reconcile.JudgeStatement,
     }
 )
 

@@ -55,6 +55,9 @@ class Contract:
     refund_on_return_failed: bool = True
     unlisted_no: UnlistedNo = UnlistedNo.RELEASE
     payout: Payout = Payout.OFFLINE
+    fee_tolerance_minor: int = 0  # a statement may differ by it, and nobody is called
+    billed_within_ms: int = 30 * DAY_MS  # before a statement's end: captured, refunded
+    paid_within_ms: int = 30 * DAY_MS  # and awarded
     in_flight_bound_ms: int | None = None  # None: the adapter's
     complaints: tuple[Channel, ...] = ()
 

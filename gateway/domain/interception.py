@@ -395,6 +395,19 @@ class ExceptionKind(Named):
     WRONG_WAYBILL = auto()  # an answer about another parcel
     ACCOUNT_REJECTED = auto()  # the carrier does not take our credentials
     GIVEN_UP = auto()  # a job used up its attempts
+    # differences on a statement
+    FEE_UNKNOWN_WAYBILL = auto()
+    FEE_NOT_BILLED = auto()
+    FEE_DIFFERS = auto()
+    FEE_BILLED_TWICE = auto()
+    WRONG_CURRENCY = auto()
+    FOREIGN_REFERENCE = auto()
+    FEE_BILLED_THOUGH_REFUSED = auto()
+    REFUND_NOT_CREDITED = auto()
+    LATE_ACCEPTANCE_BILLED = auto()
+    AWARD_UNDERPAID = auto()
+    AWARD_UNPAID = auto()
+    PAYMENT_WITHOUT_AWARD = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -403,7 +416,7 @@ class Exceptional:
 
     PARENT: ClassVar[str] = "subject"
     id: str
-    subject: str  # interception, parcel, claim or inbox row
+    subject: str  # interception, parcel, claim, inbox row or line of a statement
     tenant: str
     kind: ExceptionKind
     detail: str

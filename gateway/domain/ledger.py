@@ -37,6 +37,12 @@ class TransferKind(StrEnum):
     AWARD = auto()
     PAYOUT = auto()  # an award paid to the wallet
     SETTLE_OFFLINE = auto()  # an award the carrier paid to the merchant
+    STATEMENT_FEE = auto()  # what the carrier bills, or takes back of a credit
+    STATEMENT_CREDIT = auto()
+    STATEMENT_CLAIM = auto()
+    STATEMENT_CLAIM_BACK = auto()  # a correction takes a payment back
+    STATEMENT_UNMATCHED = auto()  # billed for what nobody knows
+    STATEMENT_UNMATCHED_CREDIT = auto()
 
 
 K = TransferKind
@@ -50,6 +56,12 @@ MOVES: dict[TransferKind, tuple[AccountKind, AccountKind]] = {
     K.AWARD: (A.CLAIMS_RECEIVABLE, A.AWARDED),
     K.PAYOUT: (A.AWARDED, A.AVAILABLE),
     K.SETTLE_OFFLINE: (A.AWARDED, A.CLAIMS_RECEIVABLE),
+    K.STATEMENT_FEE: (A.FEES_PAYABLE, A.OUTSIDE),
+    K.STATEMENT_CREDIT: (A.OUTSIDE, A.FEES_PAYABLE),
+    K.STATEMENT_CLAIM: (A.OUTSIDE, A.CLAIMS_RECEIVABLE),
+    K.STATEMENT_CLAIM_BACK: (A.CLAIMS_RECEIVABLE, A.OUTSIDE),
+    K.STATEMENT_UNMATCHED: (A.SUSPENSE, A.OUTSIDE),
+    K.STATEMENT_UNMATCHED_CREDIT: (A.OUTSIDE, A.SUSPENSE),
 }
 OF_MERCHANT = frozenset({A.AVAILABLE, A.HELD, A.AWARDED})
 OF_CARRIER = frozenset({A.FEES_PAYABLE, A.CLAIMS_RECEIVABLE})

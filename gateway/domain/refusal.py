@@ -68,6 +68,8 @@ class Why(Named):
     DECISION_KEY_REUSED = auto()
     MERCHANT_UNKNOWN = auto()
     PARCEL_UNKNOWN = auto()
+    STATEMENT_TOTAL = auto()
+    STATEMENT_PARTS = auto()
     LIMIT_REACHED = auto()
     SAFE_MODE = auto()
 
@@ -182,6 +184,12 @@ TEXTS: dict[Why, Text] = {
     ),
     Why.MERCHANT_UNKNOWN: Text(P, "商家不存在", "There is no such merchant"),
     Why.PARCEL_UNKNOWN: Text(Kind.NOT_FOUND, "包裹不存在", "There is no such parcel"),
+    Why.STATEMENT_TOTAL: Text(
+        P, "对账单明细合计与总额不符", "The lines do not add up to the stated total"
+    ),
+    Why.STATEMENT_PARTS: Text(
+        P, "对账单各部分不一致", "Parts of one statement disagree about it"
+    ),
     Why.LIMIT_REACHED: Text(Kind.EXHAUSTED, "超过数量限制", "A limit is reached"),
     Why.SAFE_MODE: Text(
         Kind.UNAVAILABLE,

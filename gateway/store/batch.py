@@ -14,7 +14,8 @@ from gateway.domain.decide import decide
 from gateway.domain.fees import Terms
 from gateway.domain.interception import EventRow, Job, JobState
 from gateway.domain.parcel import Subscription
-from gateway.store.loading import Read, plan
+from gateway.store.lines import Read
+from gateway.store.loading import plan
 from gateway.store.rows import TABLES
 
 

@@ -38,26 +38,7 @@ from gateway.domain.parcel import (
     Subscription,
     WaybillService,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """A named query, what it is asked, and the kind of its rows."""
-
-    query: str
-    params: dict[str, Any]
-    kind: type[Any]
-
-
-Plan = Generator[Read, Any, None]
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """Of a row that is only locked."""
-
-    PARENT: ClassVar[str] = ""
-    id: str
+from gateway.store.lines import Key, Named, Plan, Read, matched, of_lines, statements
 
 
 class Stale(Exception):
@@ -111,9 +92,10 @@ def plan(book: Book, wants: list[Wants], now: int, machine_ms: int, *, shared: b
         return [key for want in wants for key in getattr(want, field)]
 
     jobs = yield from _due(wants, now, machine_ms)
+    named = yield from statements(book, wants, load, shared=shared)
     locked: set[str] = set()
     if shared:
-        locked, jobs = yield from _locked(every, jobs)
+        locked, jobs = yield from _locked(every, jobs, named)
     for job in jobs:
         book.load(job)
     yield from load("load_request", every("requests"), Request)
@@ -123,9 +105,11 @@ def plan(book: Book, wants: list[Wants], now: int, machine_ms: int, *, shared: b
     yield from load("load_award", every("awards"), Award)
     of_claims = [j.subject for j in jobs if j.kind in (JobKind.CLAIM, JobKind.CLAIM_FOLLOW)]
     of_awards = [award.claim for award in book.all(Award)]
+    subjects += named.claims
     yield from load("load_claim", [*every("claims"), *of_claims, *of_awards, *subjects], Claim)
     yield from load("load_quote", every("quotes"), Quote)
     asked = [key for want in wants if of_family(want) for key in want.interceptions]
+    asked += named.interceptions
     asked += [*subjects, *(j.subject for j in jobs), *(c.interception for c in book.all(Claim))]
     yield from load("load_interception", [*every("interceptions"), *asked], Interception)
     yield from load("load_alias", every("waybills"), Alias)
@@ -134,6 +118,7 @@ def plan(book: Book, wants: list[Wants], now: int, machine_ms: int, *, shared: b
     if shared and not _parcels(book) <= locked:
         raise Stale
     yield from _merchants(book, wants, load, every, shared=shared)
+    yield from matched(book, named, load)
     yield from load("load_exception", every("exceptions"), Exceptional)
 
 
@@ -153,13 +138,17 @@ def _due(wants: list[Wants], now: int, machine_ms: int) -> Generator[Read, Any, 
     return list(found.values())
 
 
-def _locked(every: Any, jobs: list[Job]) -> Generator[Read, Any, tuple[set[str], list[Job]]]:
+def _locked(
+    every: Any, jobs: list[Job], billed: Named
+) -> Generator[Read, Any, tuple[set[str], list[Job]]]:
     """Lock pushes and parcels, by key. Jobs of parcels that another writer is at are left to it;
     of the others, each as it stands now."""
     inbox = sorted(set(every("inbox")))
     if inbox:
         yield Read("lock_inbox", {"keys": inbox}, Key)
     named = {name: sorted(set(every(name))) for name in NAMING}
+    for name, keys in (("interceptions", billed.interceptions), ("claims", billed.claims)):
+        named[name] = sorted({*named[name], *keys})
     parcels = set(every("parcels"))
     if any(named.values()):
         parcels |= {row.id for row in (yield Read("parcels_of", named, Key))}
@@ -236,6 +225,7 @@ def _merchants(book: Book, wants: list[Wants], load: Any, every: Any, *, shared:
     for merchant in book.all(Merchant):
         owners.setdefault(merchant.currency, set()).add(merchant.id)
     ids = list(every("accounts"))
+    ids += of_lines(book)
     for currency, names in owners.items():
         ids.append(account_id(AccountKind.OUTSIDE, "", currency))
         for name in names:

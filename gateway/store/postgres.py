@@ -22,7 +22,8 @@ from gateway.store import growth, schema, sets
 from gateway.store.audit import RULES, Finding, Moment, finding, first
 from gateway.store.batch import Change, Done
 from gateway.store.driver import Begin, Conflict, SafeMode, StoreError, Table
-from gateway.store.loading import Read, Stale
+from gateway.store.lines import Read
+from gateway.store.loading import Stale
 from gateway.store.rows import TABLE_OF, Builder, builder
 from gateway.store.writer import Contended, Unavailable
 

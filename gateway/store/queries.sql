@@ -284,6 +284,60 @@ INSERT INTO transfer (
     :cause, :at
 );
 
+-- name: insert_statement
+INSERT INTO statement (
+    id, tenant, channel, account, sha256, number, period_from, period_to, total_minor, currency,
+    parts, corrects, corrected, actor, received_at, arrived, last_line, step, cursor, judged_to,
+    awards_to, posted_at
+) VALUES (
+    :id, :tenant, :channel, :account, :sha256, :number, :period_from, :period_to, :total_minor,
+    :currency, :sum_minor, :parts, :corrects, :corrected, :actor, :received_at, :arrived, :last_line, :step,
+    :cursor, :judged_to, :awards_to, :posted_at
+);
+
+-- name: update_statement
+UPDATE statement SET
+    sum_minor = :sum_minor, corrected = :corrected, arrived = :arrived,
+    last_line = :last_line, step = :step, cursor = :cursor, judged_to = :judged_to, awards_to = :awards_to, posted_at = :posted_at
+WHERE id = :id;
+
+-- name: insert_statement_part
+INSERT INTO statement_part (
+    id, statement, part, lines, fingerprint, at
+) VALUES (
+    :id, :statement, :part, :lines, :fingerprint, :at
+);
+
+-- name: insert_statement_line
+INSERT INTO statement_line (
+    id, statement, part, line_no, kind, reference, waybill, amount, currency, at, mark
+) VALUES (
+    :id, :statement, :part, :line_no, :kind, :reference, :waybill, :amount, :currency, :at,
+    :mark
+);
+
+-- name: insert_line_match
+INSERT INTO line_match (
+    id, statement, state, interception, claim, award, settles, carried, transfer
+) VALUES (
+    :id, :statement, :state, :interception, :claim, :award, :settles, :carried, :transfer
+);
+
+-- name: insert_withdrawal
+INSERT INTO withdrawal (
+    id, statement, transfer
+) VALUES (
+    :id, :statement, :transfer
+);
+
+-- name: insert_difference
+INSERT INTO difference (
+    id, statement, line_no, waybill, interception, claim, award, expected, actual, currency
+) VALUES (
+    :id, :statement, :line_no, :waybill, :interception, :claim, :award, :expected, :actual,
+    :currency
+);
+
 -- name: insert_request
 INSERT INTO request (
     id, method, fingerprint, subject, at
@@ -425,6 +479,140 @@ UNION ALL
 SELECT job.* FROM job JOIN claim ON claim.id = job.subject
     WHERE job.id IN (:jobs) AND claim.parcel IN (:keys)
     ORDER BY due_at, id;
+
+-- Statements: a chunk of lines, and whatever of ours it may be about. ------------------------
+
+-- name: load_statement
+SELECT * FROM statement WHERE id IN (:keys);
+
+-- name: load_statement_by_number
+SELECT * FROM statement WHERE (channel || '/' || account || '/' || number) IN (:keys);
+
+-- name: load_statement_line
+SELECT * FROM statement_line WHERE id IN (:keys);
+
+-- name: part_of
+SELECT * FROM statement_part WHERE statement IN (:keys);
+
+-- name: lines_after
+SELECT * FROM statement_line WHERE statement = :statement AND line_no > :after
+    ORDER BY line_no LIMIT :limit;
+
+-- name: lines_like
+SELECT * FROM statement_line WHERE statement IN (:keys) AND mark IN (:marks);
+
+-- name: named_by_lines
+SELECT id FROM interception WHERE id IN (:keys)
+UNION SELECT id FROM interception WHERE reference <> '' AND reference IN (:keys)
+UNION SELECT interception.id FROM parcel JOIN interception ON interception.parcel = parcel.id
+    WHERE (parcel.network || '/' || parcel.waybill) IN (:waybills)
+UNION SELECT interception.id FROM alias JOIN interception ON interception.parcel = alias.parcel
+    WHERE alias.id IN (:waybills);
+
+-- name: claimed_by_lines
+SELECT id FROM claim WHERE id IN (:keys)
+UNION SELECT id FROM claim WHERE reference <> '' AND reference IN (:keys)
+UNION SELECT claim FROM award WHERE id IN (:keys)
+UNION SELECT claim.id FROM parcel JOIN claim ON claim.parcel = parcel.id
+    WHERE (parcel.network || '/' || parcel.waybill) IN (:waybills)
+UNION SELECT claim.id FROM alias JOIN claim ON claim.parcel = alias.parcel
+    WHERE alias.id IN (:waybills);
+
+-- name: load_line_match
+SELECT * FROM line_match WHERE id IN (:keys);
+
+-- name: match_of_interception
+SELECT * FROM line_match WHERE interception IN (:keys);
+
+-- name: match_of_claim
+SELECT * FROM line_match WHERE claim IN (:keys);
+
+-- name: load_withdrawal
+SELECT * FROM withdrawal WHERE id IN (:keys);
+
+-- name: difference_of
+SELECT * FROM difference WHERE interception IN (:keys);
+
+-- name: difference_of_claims
+SELECT * FROM difference WHERE claim IN (:keys);
+
+-- name: load_transfer_by_id
+SELECT * FROM transfer WHERE id IN (:keys);
+
+-- What the statements of an account should have said by now: ids, and what a page begins after. -
+
+-- name: judged_span
+SELECT COALESCE(MIN(period_from), 0) AS since, COALESCE(MAX(judged_to), 0) AS until,
+    COALESCE(MAX(awards_to), 0) AS paid
+    FROM statement WHERE channel = :channel AND account = :account
+    AND step IN ('JUDGING', 'POSTED');
+
+-- name: unbilled
+SELECT transfer.at, interception.id
+    FROM account
+    JOIN transfer ON transfer.target = account.id AND transfer.kind = 'capture'
+    JOIN interception ON interception.id = transfer.interception
+    WHERE account.owner = :channel AND account.kind = 'FEES_PAYABLE'
+    AND transfer.at >= :since AND transfer.at < :until
+    AND (transfer.at > :after OR (transfer.at = :after AND interception.id > :last))
+    AND interception.account = :account AND interception.money = 'CAPTURED'
+    AND NOT EXISTS (SELECT 1 FROM line_match m JOIN statement_line l ON l.id = m.id
+        WHERE m.interception = interception.id AND m.carried IS NULL AND l.kind = 'FEE'
+        AND NOT EXISTS (SELECT 1 FROM withdrawal w WHERE w.id = m.id))
+    AND NOT EXISTS (SELECT 1 FROM difference d JOIN exception x ON x.id = d.id
+        WHERE d.interception = interception.id AND x.kind = 'FEE_NOT_BILLED')
+    ORDER BY transfer.at, interception.id LIMIT :limit;
+
+-- name: uncredited
+SELECT transfer.at, interception.id
+    FROM account
+    JOIN transfer ON transfer.source = account.id AND transfer.kind = 'refund'
+    JOIN interception ON interception.id = transfer.interception
+    WHERE account.owner = :channel AND account.kind = 'FEES_PAYABLE' AND transfer.at < :until
+    AND (transfer.at > :after OR (transfer.at = :after AND interception.id > :last))
+    AND interception.account = :account
+    AND EXISTS (SELECT 1 FROM line_match m
+        JOIN statement_line l ON l.id = m.id
+        JOIN statement s ON s.id = m.statement
+        WHERE m.interception = interception.id AND m.carried IS NULL AND l.kind = 'FEE'
+        AND m.state <> 'UNMATCHED' AND s.period_to <= :billed
+        AND NOT EXISTS (SELECT 1 FROM withdrawal w WHERE w.id = m.id)
+        AND NOT EXISTS (SELECT 1 FROM line_match c WHERE c.settles = m.id AND c.carried IS NULL
+            AND NOT EXISTS (SELECT 1 FROM withdrawal w WHERE w.id = c.id)))
+    AND NOT EXISTS (SELECT 1 FROM difference d JOIN exception x ON x.id = d.id
+        WHERE d.interception = interception.id AND x.kind = 'REFUND_NOT_CREDITED')
+    ORDER BY transfer.at, interception.id LIMIT :limit;
+
+-- name: unpaid
+SELECT transfer.at, award.id
+    FROM account
+    JOIN transfer ON transfer.source = account.id AND transfer.kind = 'award'
+    JOIN award ON award.id = transfer.award
+    JOIN claim ON claim.id = award.claim
+    WHERE account.owner = :channel AND account.kind = 'CLAIMS_RECEIVABLE'
+    AND transfer.at >= :since AND transfer.at < :until
+    AND (transfer.at > :after OR (transfer.at = :after AND award.id > :last))
+    AND claim.account = :account
+    AND NOT EXISTS (SELECT 1 FROM transfer p WHERE p.award = award.id AND p.kind = 'settle_offline')
+    AND NOT EXISTS (SELECT 1 FROM line_match m
+        WHERE m.claim = claim.id AND m.award = award.id AND m.carried IS NULL
+        AND m.state <> 'UNMATCHED'
+        AND NOT EXISTS (SELECT 1 FROM withdrawal w WHERE w.id = m.id))
+    AND (SELECT COALESCE(SUM(l.amount), 0) FROM line_match m JOIN statement_line l ON l.id = m.id
+        WHERE m.claim = claim.id AND m.award IS NULL AND m.carried IS NULL
+        AND m.state <> 'UNMATCHED'
+        AND NOT EXISTS (SELECT 1 FROM withdrawal w WHERE w.id = m.id))
+        < (SELECT SUM(b.amount) FROM award b WHERE b.claim = claim.id
+        AND (b.at < award.at OR (b.at = award.at AND b.id <= award.id)))
+    AND NOT EXISTS (SELECT 1 FROM difference d JOIN exception x ON x.id = d.id
+        WHERE d.claim = claim.id AND d.award = award.id AND x.kind = 'AWARD_UNPAID')
+    ORDER BY transfer.at, award.id LIMIT :limit;
+
+-- name: statement_counts
+SELECT m.state, COUNT(*) AS n FROM line_match m WHERE m.statement = :statement GROUP BY m.state;
+
+-- name: difference_count
+SELECT COUNT(*) AS n FROM difference WHERE statement = :statement;
 
 -- name: newest_event_at
 SELECT COALESCE(MAX(at), 0) AS at FROM event;
@@ -598,18 +786,26 @@ SELECT exception.id, exception.kind, exception.detail, exception.opened_at,
     COALESCE(interception.id, '') AS interception,
     COALESCE(claim.id, '') AS claim,
     COALESCE(interception.merchant, claim.merchant, '') AS merchant,
-    COALESCE(interception.channel, claim.channel, '') AS channel,
-    COALESCE(interception.waybill, '') AS waybill
+    COALESCE(statement.channel, interception.channel, claim.channel, '') AS channel,
+    COALESCE(interception.waybill, difference.waybill, '') AS waybill,
+    COALESCE(difference.award, '') AS award, COALESCE(difference.statement, '') AS statement,
+    COALESCE(difference.line_no, 0) AS line_no, difference.expected, difference.actual,
+    COALESCE(difference.currency, '') AS currency
     FROM exception
-    LEFT JOIN claim ON claim.id = exception.subject
-    LEFT JOIN interception ON interception.id = COALESCE(claim.interception, exception.subject)
+    LEFT JOIN difference ON difference.id = exception.id
+    LEFT JOIN statement ON statement.id = difference.statement
+    LEFT JOIN claim ON claim.id = COALESCE(difference.claim, exception.subject)
+    LEFT JOIN interception ON interception.id
+        = COALESCE(difference.interception, claim.interception, exception.subject)
     WHERE (exception.tenant = :tenant
         OR (exception.tenant = '' AND interception.id IS NULL AND claim.id IS NULL))
     AND (:wanted = '' OR :wanted LIKE '%,' || exception.kind || ',%')
-    AND (:channel = '' OR COALESCE(interception.channel, claim.channel) = :channel)
+    AND (:channel = ''
+        OR COALESCE(statement.channel, interception.channel, claim.channel) = :channel)
     AND (:merchant = '' OR COALESCE(interception.merchant, claim.merchant) = :merchant)
     AND (:interception = '' OR interception.id = :interception)
     AND (:claim = '' OR claim.id = :claim)
+    AND (:statement = '' OR difference.statement = :statement)
     AND (:closed = 1 OR exception.closed_at IS NULL)
     AND (:after = 0 OR exception.opened_at >= :after)
     AND (:before = 0 OR exception.opened_at < :before)

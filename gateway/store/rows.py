@@ -9,7 +9,7 @@ from re import compile as regex
 from types import NoneType
 from typing import Any, get_type_hints
 
-from gateway.domain import claim, interception, ledger, parcel
+from gateway.domain import claim, interception, ledger, parcel, statement
 
 # Insertion order: whoever is referred to comes first. `mutable` rows may be updated.
 TABLES: tuple[tuple[type[Any], str, bool], ...] = (
@@ -35,14 +35,22 @@ TABLES: tuple[tuple[type[Any], str, bool], ...] = (
     (claim.Proof, "proof", True),
     (claim.Award, "award", False),
     (ledger.Transfer, "transfer", False),
+    (statement.Statement, "statement", True),
+    (statement.StatementPart, "statement_part", False),
+    (statement.StatementLine, "statement_line", False),
+    (statement.LineMatch, "line_match", False),
+    (statement.Withdrawal, "withdrawal", False),
+    (statement.Difference, "difference", False),
     (interception.Request, "request", False),
     (interception.EventRow, "event", False),  # last: a shared store numbers them under one lock
 )
 TABLE_OF: Mapping[type[Any], str] = {kind: table for kind, table, _ in TABLES}
-APPEND_ONLY = ("event", "evidence", "transfer", "award", "incident", "request", "edge")
+APPEND_ONLY: tuple[str, ...] = ("event", "evidence", "transfer", "award", "incident", "request")
+APPEND_ONLY += ("edge", "statement_part", "statement_line", "line_match", "withdrawal", "difference")
 
 # Parameters that take a list of ids: written `IN (:keys)`.
 LISTED = {"keys", "kinds", "busy", "jobs"}
+LISTED |= {"marks", "numbers"}
 LISTED |= {"requests", "quotes", "interceptions", "claims", "awards", "waybills"}
 
 NAME = regex(r"^-- name: (\w+)$")

@@ -1,22 +1,33 @@
 """The schema's text: schema.sql with the lists of values and the edges of the domain's tables."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from pathlib import Path
 from re import Match
 from re import compile as regex
 
-from gateway.domain import carrier, claim, fees, interception, ledger, parcel
+from gateway.domain import carrier, claim, fees, interception, ledger, parcel, statement
 
 COLUMN = regex(r"    (\w+) (TEXT|\{\w+\})")
 LIST = regex(r"(\w+) (NOT )?IN \(([^()]+)\)")
-VERSION = 3  # of the schema; `serve` refuses any other
+VERSION = 4  # of the schema; `serve` refuses any other
 TABLE = regex(r"CREATE (?:TABLE (\w+)|(?:UNIQUE )?INDEX \w+ ON (\w+)|VIEW (\w+))")
 # What a version brought: the tables that the one before it did not have.
 SINCE: Mapping[int, frozenset[str]] = {
     2: frozenset({"replica", "safe_mode"}),
     3: frozenset({"subscription"}),
+    4: frozenset(
+        {"statement", "statement_part", "statement_line", "line_match", "withdrawal", "difference"}
+    ),
 }
+# The tables whose `kind` may have new values since, and the indexes that old tables were given.
+WIDENED: Mapping[int, tuple[str, ...]] = {4: ("exception", "transfer")}
+INDEXED: Mapping[int, frozenset[str]] = {
+    4: frozenset({"interception_by_reference", "claim_by_reference"})
+}
+GUARDED = regex(r" ON (\w+) ")
+INDEX = regex(r"CREATE INDEX (\w+) ON")
+Widen = Callable[[str, list[str]], Iterator[str]]  # a table, by the statements that make it
 
 LISTS: dict[str, Iterable[Enum]] = {
     "store_status": parcel.StoreStatus,
@@ -45,14 +56,18 @@ LISTS: dict[str, Iterable[Enum]] = {
     "claim_state": claim.ClaimState,
     "desk": claim.Desk,
     "payout": fees.Payout,
+    "statement_step": statement.Step,
+    "line_kind": statement.LineKind,
+    "match_state": statement.MatchState,
 }
+BOUNDS = {"parts_max": str(statement.PARTS_MAX), "lines_max": str(statement.LINES_MAX)}
 
 
 def statements(dialect: Mapping[str, str]) -> Iterator[str]:
     """The CREATE statements, one by one, in the words of a driver's dialect."""
     text = (Path(__file__).parent / "schema.sql").read_text("utf-8")
     text = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
-    words = {name: _quoted(values) for name, values in LISTS.items()} | dict(dialect)
+    words = {name: _quoted(values) for name, values in LISTS.items()} | BOUNDS | dict(dialect)
     for word, filled in words.items():
         text = text.replace("{" + word + "}", filled)
     text = chained(text)
@@ -66,17 +81,33 @@ def after(version: int) -> int:
     return version + 1 if version else VERSION
 
 
-def steps(version: int, dialect: Mapping[str, str], guards: Iterable[str]) -> Iterator[str]:
+def steps(
+    version: int, dialect: Mapping[str, str], guards: Iterable[str], widen: Widen
+) -> Iterator[str]:
     """The statements that lead from a version to the next one. 0 is a store without any."""
+    made = list(statements(dialect))
     if version == 0:
-        yield from statements(dialect)
+        yield from made
         yield from guards
         return
-    wanted = SINCE[after(version)]
-    for statement in statements(dialect):
-        made = TABLE.match(statement)
-        if made and wanted & set(made.groups()):
-            yield statement
+    wanted, target = SINCE[after(version)], after(version)
+    widened = WIDENED.get(target, ())
+    for table in widened:
+        yield from widen(table, [text for text in made if table in _tables(text)])
+    for text in made:
+        index = INDEX.match(text)
+        if wanted & _tables(text) or (index and index[1] in INDEXED.get(target, ())):
+            yield text
+    for guard in guards:
+        guarded = GUARDED.search(guard)
+        if guarded and guarded[1] in wanted:
+            yield guard
+
+
+def _tables(text: str) -> set[str | None]:
+    """What a statement makes, or makes an index of."""
+    found = TABLE.match(text)
+    return set(found.groups()) - {None} if found else set()
 
 
 def strange(version: int) -> str:

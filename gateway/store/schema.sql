@@ -198,6 +198,7 @@ CREATE UNIQUE INDEX one_open_interception ON interception (parcel)
 CREATE INDEX interception_of_parcel ON interception (parcel);
 CREATE INDEX interception_by_time ON interception (tenant, created_at, id);
 CREATE INDEX interception_by_merchant ON interception (merchant, created_at, id);
+CREATE INDEX interception_by_reference ON interception (reference) WHERE reference <> '';
 CREATE INDEX interception_undecided ON interception (created_at) WHERE decision IN ({undecided});
 
 CREATE TABLE edge (
@@ -344,6 +345,7 @@ CREATE TABLE claim (
 CREATE UNIQUE INDEX one_claim ON claim (interception, order_no, line_no, kind)
     WHERE state <> 'WITHDRAWN';
 CREATE INDEX claim_of_parcel ON claim (parcel);
+CREATE INDEX claim_by_reference ON claim (reference) WHERE reference <> '';
 CREATE INDEX claim_by_time ON claim (tenant, filed_at, id);
 
 CREATE TABLE proof (
@@ -398,6 +400,117 @@ CREATE UNIQUE INDEX one_award ON transfer (award) WHERE kind = 'award';
 CREATE INDEX transfer_of_interception ON transfer (interception);
 CREATE INDEX transfer_by_source ON transfer (source, at, id);
 CREATE INDEX transfer_by_target ON transfer (target, at, id);
+
+-- What carriers say we owe each other. A statement's own progress changes; the rest is written once.
+CREATE TABLE statement (
+    id TEXT PRIMARY KEY,
+    tenant TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    account TEXT NOT NULL,
+    sha256 TEXT NOT NULL UNIQUE CHECK (length(sha256) = 64),
+    number TEXT NOT NULL CHECK (number <> ''),
+    period_from {int} NOT NULL,
+    period_to {int} NOT NULL,
+    total_minor {int} NOT NULL,
+    currency TEXT NOT NULL CHECK (length(currency) = 3),
+    sum_minor {int} NOT NULL,
+    parts {int} NOT NULL CHECK (parts BETWEEN 1 AND {parts_max}),
+    corrects TEXT REFERENCES statement (id),
+    corrected TEXT REFERENCES statement (id) DEFERRABLE INITIALLY DEFERRED,
+    actor TEXT NOT NULL CHECK (actor <> ''),
+    received_at {int} NOT NULL,
+    arrived {int} NOT NULL CHECK (arrived BETWEEN 0 AND parts),
+    last_line {int} NOT NULL CHECK (last_line >= 0),
+    step TEXT NOT NULL CHECK (step IN ({statement_step})),
+    cursor {int} NOT NULL CHECK (cursor BETWEEN 0 AND last_line OR corrects IS NOT NULL),
+    judged_to {int} NOT NULL,
+    awards_to {int} NOT NULL,
+    posted_at {int} NOT NULL,
+    CHECK (period_from < period_to),
+    CHECK (substr(sha256, 1, 32) = id),
+    CHECK (corrects IS NULL OR corrects <> id),
+    CHECK ((step = 'RECEIVING') = (arrived < parts)),
+    CHECK (step = 'RECEIVING' OR sum_minor = total_minor),
+    CHECK ((step = 'POSTED') = (posted_at > 0)),
+    CHECK (corrected IS NULL OR step = 'POSTED')
+) {end};
+CREATE UNIQUE INDEX one_correction ON statement (corrects) WHERE step <> 'RECEIVING';
+CREATE UNIQUE INDEX one_standing_statement ON statement ((channel || '/' || account || '/' || number))
+    WHERE corrected IS NULL AND step <> 'RECEIVING' AND step <> 'ARRIVED';
+CREATE INDEX statement_by_number ON statement ((channel || '/' || account || '/' || number));
+
+CREATE TABLE statement_part (
+    id TEXT PRIMARY KEY,
+    statement TEXT NOT NULL REFERENCES statement (id),
+    part {int} NOT NULL CHECK (part BETWEEN 1 AND {parts_max}),
+    lines {int} NOT NULL CHECK (lines BETWEEN 1 AND {lines_max}),
+    fingerprint TEXT NOT NULL CHECK (length(fingerprint) = 64),
+    at {int} NOT NULL,
+    CHECK (id = statement || '/' || part)
+) {end};
+CREATE INDEX part_of_statement ON statement_part (statement);
+
+CREATE TABLE statement_line (
+    id TEXT PRIMARY KEY,
+    statement TEXT NOT NULL REFERENCES statement (id),
+    part {int} NOT NULL,
+    line_no {int} NOT NULL CHECK (line_no > 0),
+    kind TEXT NOT NULL CHECK (kind IN ({line_kind})),
+    reference TEXT NOT NULL,
+    waybill TEXT NOT NULL,
+    amount {int} NOT NULL CHECK (amount <> 0),
+    currency TEXT NOT NULL CHECK (length(currency) = 3),
+    at {int} NOT NULL,
+    mark TEXT NOT NULL,
+    UNIQUE (statement, line_no),
+    CHECK (id = statement || '/' || line_no),
+    CHECK (kind = 'OTHER' OR amount > 0)
+) {end};
+CREATE INDEX line_by_mark ON statement_line (statement, mark);
+
+CREATE TABLE line_match (
+    id TEXT PRIMARY KEY REFERENCES statement_line (id),
+    statement TEXT NOT NULL REFERENCES statement (id),
+    state TEXT NOT NULL CHECK (state IN ({match_state})),
+    interception TEXT REFERENCES interception (id),
+    claim TEXT REFERENCES claim (id),
+    award TEXT REFERENCES award (id),
+    settles TEXT REFERENCES statement_line (id),
+    carried TEXT REFERENCES line_match (id),
+    transfer TEXT REFERENCES transfer (id),
+    CHECK (interception IS NULL OR claim IS NULL),
+    CHECK (award IS NULL OR claim IS NOT NULL),
+    CHECK (state = 'UNMATCHED' OR interception IS NOT NULL OR claim IS NOT NULL)
+) {end};
+CREATE UNIQUE INDEX one_entry_of_line ON line_match (transfer) WHERE carried IS NULL;
+CREATE INDEX match_that_settles ON line_match (settles) WHERE settles IS NOT NULL;
+CREATE UNIQUE INDEX carried_once ON line_match (statement, carried);
+CREATE INDEX match_of_interception ON line_match (interception);
+CREATE INDEX match_of_claim ON line_match (claim);
+CREATE INDEX match_of_statement ON line_match (statement);
+
+CREATE TABLE withdrawal (
+    id TEXT PRIMARY KEY REFERENCES line_match (id),
+    statement TEXT NOT NULL REFERENCES statement (id),
+    transfer TEXT UNIQUE REFERENCES transfer (id)
+) {end};
+
+CREATE TABLE difference (
+    id TEXT PRIMARY KEY REFERENCES exception (id),
+    statement TEXT NOT NULL REFERENCES statement (id),
+    line_no {int} NOT NULL CHECK (line_no >= 0),
+    waybill TEXT NOT NULL,
+    interception TEXT REFERENCES interception (id),
+    claim TEXT REFERENCES claim (id),
+    award TEXT REFERENCES award (id),
+    expected {int},
+    actual {int},
+    currency TEXT NOT NULL,
+    CHECK (line_no > 0 OR interception IS NOT NULL)
+) {end};
+CREATE INDEX difference_of_statement ON difference (statement);
+CREATE INDEX difference_of_interception ON difference (interception);
+CREATE INDEX difference_of_claim ON difference (claim);
 
 -- Writers that share the store. Each counts its own batches here, inside them: whether the one
 -- whose commit was not answered took place is then a matter of reading the row.

@@ -22,9 +22,10 @@ DIALECT = {
 }
 TYPES = {"text": "text", "int": "bigint", "bytes": "bytea"}
 MOMENT = frozenset(field for field in Moment(now=0).parameters())
-NUMBERS = MOMENT | {"after", "before", "closed", "cursor_at", "limit", "since", "until"}
+NUMBERS = MOMENT | {"after", "before", "billed", "closed", "cursor_at", "limit", "since", "until"}
 LIST = regex(r"(NOT )?IN \(:(\w+)\)")
 TEXT = regex(r"\bTEXT\b")
+KIND = regex(r"\n    kind TEXT NOT NULL (CHECK \(.*\)),\n")
 UPDATE = regex(r"^UPDATE (\w+) SET (.*) WHERE (.*)$")
 
 # A position says when an event could first be read, so positions are taken one batch at a time,
@@ -36,6 +37,11 @@ EVENTS = (
     "RETURNING position"
 )
 LOCKS = {
+    "lock_statement": (
+        "SELECT id FROM statement WHERE id IN (:keys) "
+        "OR (channel || '/' || account || '/' || number) IN (:numbers) "
+        "ORDER BY id FOR NO KEY UPDATE"
+    ),
     "lock_inbox": "SELECT id FROM inbox WHERE id IN (:keys) ORDER BY id FOR NO KEY UPDATE",
     "lock_parcel": "SELECT id FROM parcel WHERE id IN (:keys) ORDER BY id FOR NO KEY UPDATE",
     "lock_free_parcel": (
@@ -157,10 +163,19 @@ def _update(query: Query, columns: Mapping[str, str]) -> Writing:
 def statements(version: int) -> Iterator[str]:
     """The statements that lead from a version of the schema to the next one. Text is compared
     byte by byte, as everywhere else, whatever the database's own language."""
-    for statement in schema.steps(version, DIALECT, _guards()):
+    for statement in schema.steps(version, DIALECT, _guards(), _widened):
         yield TEXT.sub('TEXT COLLATE "C"', statement)
     if version == 0:
         yield "CREATE TABLE schema_version (version BIGINT NOT NULL)"
+
+
+def _widened(table: str, made: list[str]) -> Iterator[str]:
+    """The check of a column is named after it."""
+    found = KIND.search(made[0])
+    if found is None:
+        raise ValueError(f"{table} has no check of its kind")
+    yield f"ALTER TABLE {table} DROP CONSTRAINT {table}_kind_check"
+    yield f"ALTER TABLE {table} ADD CONSTRAINT {table}_kind_check {found[1]}"
 
 
 def _guards() -> Iterator[str]:
