@@ -87,6 +87,13 @@ class Contract(Section):
     """A clear no with an unlisted code: release or hold."""
     payout: rules.Payout = rules.Payout.OFFLINE
     """How awards are paid: offline or wallet."""
+    fee_tolerance_minor: Minor = 0
+    """A statement may differ from what was agreed by so much, and no person is called."""
+    billed_within_days: Annotated[int, Field(ge=0, le=365)] = 30
+    """A fee captured, or refunded, so long before a statement's end has to be billed, or credited,
+    on it or on an earlier one."""
+    paid_within_days: Annotated[int, Field(ge=0, le=365)] = 30
+    """The same for an award, and its payment."""
     in_flight_bound_ms: Positive | None = None
     """After this a request that timed out can no longer arrive. Unset: the adapter's."""
     complaints: tuple[Complaint, ...] = ()
@@ -114,6 +121,9 @@ class Contract(Section):
             refund_on_return_failed=self.refund_on_return_failed,
             unlisted_no=self.unlisted_no,
             payout=self.payout,
+            fee_tolerance_minor=self.fee_tolerance_minor,
+            billed_within_ms=self.billed_within_days * rules.DAY_MS,
+            paid_within_ms=self.paid_within_days * rules.DAY_MS,
             in_flight_bound_ms=bound_ms or self.in_flight_bound_ms,
             complaints=tuple(Channel(c.kind, c.address) for c in self.complaints),
         )

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from gateway import upkeep
+from gateway import statements, upkeep
 from gateway.clock import Clock
 from gateway.domain.fees import Terms
 from gateway.retention import purge
@@ -83,6 +83,7 @@ class Vitals:
                 if loop.time() - purged >= PURGE_S:
                     purged = loop.time()
                     await self.purge()
+                    await statements.resume(self._store)
                 if not self._scoured:
                     self._scoured = await self._store.scour()
                 if loop.time() - audited >= AUDIT_S:

@@ -1,6 +1,6 @@
 """A real ledger for tests: the store on a real file, driven command by command on virtual time."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
@@ -36,8 +36,11 @@ from gateway.domain.payout import SettleOffline
 from gateway.domain.push import ApplyPush, ReceivePush
 from gateway.domain.quote import MakeQuote
 from gateway.domain.reading import Observe
+from gateway.domain.reconcile import Header, Line, Received, ReceivePart
 from gateway.domain.register import RegisterParcel
 from gateway.domain.reply import Finish
+from gateway.domain.statement import SIGN, Difference, LineKind, Step
+from gateway.statements import post
 from gateway.store.store import Store, driver
 from tests.engines import Engine
 
@@ -46,6 +49,7 @@ START = 1_790_000_000_000
 TENANT, SHOP = "t", "t/shop"
 FREE = Status.AT_DESTINATION  # where the contracts of these tests ask no fee
 FEES = dict.fromkeys(Status, 800) | {FREE: 0}
+DAYS: dict[str, Any] = {"billed_within_ms": DAY_MS, "paid_within_ms": DAY_MS}
 KINDS = tuple(JobKind)
 PEOPLE = (
     Person("", "", "sender", "张三", "13800000000", "浙江省", "杭州市", "西湖区", "文三路1号"),
@@ -56,8 +60,8 @@ PEOPLE = (
 def terms(**changes: Any) -> Terms:
     """SF pays awards off-line, ZTO into the wallet; `changes` are of both contracts."""
     contracts = {
-        "sf": Contract(channel="sf", fees=FEES, **changes),
-        "zto": Contract(channel="zto", fees=FEES, payout=Payout.WALLET, **changes),
+        "sf": Contract(channel="sf", fees=FEES, **DAYS | changes),
+        "zto": Contract(channel="zto", fees=FEES, payout=Payout.WALLET, **DAYS | changes),
     }
     accounts: Mapping[tuple[str, str], Mapping[str, str]] = {("sf", "a"): {}, ("zto", "a"): {}}
     return Terms(ADAPTERS, contracts, Policy(), accounts, {TENANT: frozenset({"pa"})})
@@ -188,12 +192,63 @@ class Desk:
     def scan(self, waybill: str, milestone: Milestone, **of: Any) -> Scan:
         return Scan(waybill, milestone, milestone.name, self.clock.now(), **of)
 
+    async def bill(
+        self, channel: str, number: str, *lines: Line, corrects: str = "", **of: Any
+    ) -> Any:
+        """The carrier's statement of all there was so far, in one part; posted, or refused."""
+        return await self.part(channel, number, 1, 1, lines, total(lines), corrects, **of)
+
+    async def part(
+        self,
+        channel: str,
+        number: str,
+        part: int,
+        parts: int,
+        lines: Sequence[Line],
+        total_minor: int,
+        corrects: str = "",
+        **of: Any,
+    ) -> Any:
+        header = Header(
+            channel=channel,
+            account="a",
+            sha256=sha256(f"{channel} {number} {corrects}".encode()).hexdigest(),
+            number=number,
+            period_from=START - DAY_MS,
+            period_to=self.clock.now(),
+            total_minor=total_minor,
+            currency="CNY",
+            parts=parts,
+            corrects=corrects,
+        )
+        header = replace(header, **of)
+        received = await self.store.run(
+            ReceivePart(TENANT, self._key(), header, part, tuple(lines), "operator")
+        )
+        if not isinstance(received, Received) or received.statement.step is Step.RECEIVING:
+            return received
+        return await post(self.store, received.statement.id)
+
+    async def differences(self, statement: str = "") -> list[tuple[str, int, str]]:
+        """Kind, line and interception of each exception, in order."""
+        rows = await self.store.rows(Difference, "differences")
+        return sorted(
+            (row.id.split("/")[0], row.line_no, row.interception or "")
+            for row in rows
+            if statement in ("", row.statement)
+        )
+
     # -- clerk and clock ------------------------------------------------------------------
 
     async def decide(self, claim: str, grant: int, actor: str = "officer") -> Any:
         return await self.store.run(
             DecideClaim(TENANT, key := self._key(), claim, key, grant, "CNY", "", actor)
         )
+
+    async def claim_of(self, ic: str) -> str:
+        [(found,)] = self.engine.table("SELECT id FROM claim WHERE interception = ?", ic)
+        key: str = found
+        return key
 
     async def paid_offline(self, award: str) -> Any:
         return await self.store.run(
@@ -263,6 +318,7 @@ async def month(desk: Desk) -> dict[str, str]:
     told |= await _accepted(desk)
     told |= await _claims(desk)
     told |= await _pushed(desk)
+    told |= await _billed(desk, told)
     desk.later(HOUR_MS)
     told["queued"] = await desk.create("zto", slot=False)
     told["sending"] = await desk.create("sf")
@@ -360,3 +416,53 @@ async def _pushed(desk: Desk) -> dict[str, str]:
     await desk.push("sf", "SF9999999999999", M.IN_TRANSIT, tier=3)
     await desk.receive("sf", b"\xff", tier=3, status=InboxStatus.QUARANTINED)
     return told
+
+
+def total(lines: Iterable[Line], currency: str = "CNY") -> int:
+    return sum(SIGN[line.kind] * line.amount for line in lines if line.currency == currency)
+
+
+def line(number: int, kind: LineKind, reference: str, amount: int, **of: Any) -> Line:
+    given: dict[str, Any] = {"waybill": "", "currency": "CNY", "at": 0} | of
+    return Line(number, kind, reference, amount=amount, **given)
+
+
+async def _billed(desk: Desk, told: dict[str, str]) -> dict[str, str]:
+    """Statements of both carriers, right and wrong, and one that is corrected."""
+    billed = await desk.create("sf")
+    await desk.answer(billed, V.UNKNOWN, Reason.NO_ANSWER)
+    desk.later(3 * DAY_MS)
+    fee, credit, paid = LineKind.FEE, LineKind.FEE_CREDIT, LineKind.CLAIM
+    await desk.bill(
+        "sf",
+        "sf-1",
+        line(1, fee, told["returned"], 800),
+        line(2, fee, "cus-returning", 900, waybill=desk.waybills[told["returning"]]),
+        line(3, fee, "", 800, waybill=desk.waybills[told["delivered"]]),
+        line(4, fee, "", 800, waybill=desk.waybills[told["failed"]]),
+        line(5, credit, told["failed"], 800),
+        line(6, fee, told["refused"], 800),
+        line(7, fee, "", 800, waybill="SF9999999999998"),
+        line(8, fee, told["lost"], 800),
+        line(9, fee, "", 800, waybill=desk.waybills[billed]),
+        line(10, LineKind.OTHER, "storage", -50),
+        line(11, paid, await desk.claim_of(told["failed"]), 3000),
+    )
+    lost, found, damaged = [
+        await desk.claim_of(told[name]) for name in ("lost", "found", "damaged")
+    ]
+    lines = [
+        line(1, fee, told["late"], 800),
+        line(2, fee, told["lost"], 800),
+        line(3, fee, told["lost"], 800),
+        line(4, paid, lost, 2500),
+        line(5, paid, found, 2000),
+        line(6, paid, damaged, 1500),
+        line(7, paid, "nobody", 100),
+        line(8, fee, told["found"], 800, currency="USD"),
+    ]
+    await desk.bill("zto", "zto-1", *lines)
+    lines[1] = line(2, fee, told["lost"], 850)
+    lines[6] = line(7, fee, told["damaged"], 800)
+    await desk.bill("zto", "zto-2", *lines, corrects="zto-1")
+    return {"billed": billed}

@@ -12,10 +12,10 @@ from gateway.domain.book import Book
 from gateway.domain.claim import Award, Claim
 from gateway.domain.command import Env, No, Replayed, Wants, fingerprint, repeated
 from gateway.domain.fees import Terms
-from gateway.domain.interception import Exceptional, ExceptionKind, Interception, Request
+from gateway.domain.interception import Exceptional, ExceptionKind, Interception, Money, Request
 from gateway.domain.posting import FAMILY, Shelf, match_line, withdraw_line
-from gateway.domain.reply import CHILDREN
 from gateway.domain.refusal import Refusal, Why
+from gateway.domain.reply import CHILDREN
 from gateway.domain.statement import (
     CHUNK,
     Difference,
@@ -361,32 +361,25 @@ def _repeats(book: Book, s: Statement) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class JudgeStatement:
-    """What the statements up to this one should have said: ids that a reading found wanting."""
+    """What the statements up to this one should have said, and do not, as a reading has found:
+    interceptions, or awards. Of no kind: nothing is left, and the statement is posted."""
 
     statement: str
-    unbilled: tuple[str, ...] = ()  # interceptions
-    uncredited: tuple[str, ...] = ()
-    unpaid: tuple[str, ...] = ()  # awards
-    last: bool = False  # nothing more was found
+    kind: ExceptionKind | None = None
+    about: tuple[str, ...] = ()
     evidence: bool = True
 
     def wants(self) -> Wants:
+        awards = self.kind is ExceptionKind.AWARD_UNPAID
         return Wants(
             statements=(self.statement,),
-            interceptions=(*self.unbilled, *self.uncredited),
-            awards=self.unpaid,
-            exceptions=tuple(key for key, *_ in self.missing()),
+            interceptions=() if awards else self.about,
+            awards=self.about if awards else (),
+            exceptions=tuple(self.key(about) for about in self.about),
         )
 
-    def missing(self) -> list[tuple[str, ExceptionKind, str]]:
-        """Id of the exception, its kind, and what it is about."""
-        kinds = (
-            (ExceptionKind.FEE_NOT_BILLED, self.unbilled),
-            (ExceptionKind.REFUND_NOT_CREDITED, self.uncredited),
-            (ExceptionKind.AWARD_UNPAID, self.unpaid),
-        )
-        about = [(kind, key) for kind, keys in kinds for key in keys]
-        return [(f"{kind}/{self.statement}/{key}", kind, key) for kind, key in about]
+    def key(self, about: str) -> str:
+        return f"{self.kind}/{self.statement}/{about}"
 
 
 def judge_statement(book: Book, command: JudgeStatement, env: Env, _: Terms) -> Statement | No:
@@ -395,20 +388,20 @@ def judge_statement(book: Book, command: JudgeStatement, env: Env, _: Terms) -> 
         return Refusal(Why.INVALID_FIELD, "there is no such statement", "sha256")
     if s.step is not Step.JUDGING:
         return s
-    for key, kind, about in command.missing():
-        if book.get(Exceptional, key) is None:
-            _missing(book, s, key, kind, about, env)
-    if command.last:
+    if command.kind is None:
         return book.put(replace(s, step=Step.POSTED, posted_at=env.now))
+    for about in command.about:
+        if book.get(Exceptional, command.key(about)) is None:
+            _missing(book, s, command.key(about), command.kind, about, env)
     return s
 
 
-def _missing(
-    book: Book, s: Statement, key: str, kind: ExceptionKind, about: str, env: Env
-) -> None:
+def _missing(book: Book, s: Statement, key: str, kind: ExceptionKind, about: str, env: Env) -> None:
     award = book.get(Award, about)
     claim = book.need(Claim, award.claim) if award else None
     ic = book.need(Interception, claim.interception if claim else about)
+    if kind is ExceptionKind.FEE_NOT_BILLED and ic.money is not Money.CAPTURED:
+        return  # refunded since
     subject = f"{s.id}/{about}"
     book.put(Exceptional(key, subject, s.tenant, kind, SAID[kind], env.now, None, "", ""))
     book.put(

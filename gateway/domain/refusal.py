@@ -187,9 +187,7 @@ TEXTS: dict[Why, Text] = {
     Why.STATEMENT_TOTAL: Text(
         P, "对账单明细合计与总额不符", "The lines do not add up to the stated total"
     ),
-    Why.STATEMENT_PARTS: Text(
-        P, "对账单各部分不一致", "Parts of one statement disagree about it"
-    ),
+    Why.STATEMENT_PARTS: Text(P, "对账单各部分不一致", "Parts of one statement disagree about it"),
     Why.LIMIT_REACHED: Text(Kind.EXHAUSTED, "超过数量限制", "A limit is reached"),
     Why.SAFE_MODE: Text(
         Kind.UNAVAILABLE,

@@ -145,4 +145,5 @@ def contract(row: Contract, adapter: Adapter, terms: Terms) -> pb.Contract:
         evidence_by=span(row.evidence_by_ms),
         claim_window=span(row.claim_window_ms),
         stale_after=span(row.stale_after_ms),
+        fee_tolerance=money(row.fee_tolerance_minor, row.currency),
     )

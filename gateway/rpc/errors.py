@@ -117,7 +117,7 @@ def refused(unmet: Sequence[Refusal]) -> Failure:
     subject = SUBJECTS.get(first.why)
     metadata = {subject: first.subject} if subject and first.subject else {}
     if text.kind is Kind.INVALID:
-        return invalid([(first.field, text.en)], first.why)
+        return invalid([(first.field, first.detail or text.en)], first.why)
     if text.kind is not Kind.PRECONDITION:
         waits = text.kind in (Kind.UNAVAILABLE, Kind.EXHAUSTED)
         retry = RETRY_LATER_S.get(first.why, RETRY_S) if waits else None

@@ -16,6 +16,7 @@ from google.protobuf.message import Message
 from google.type.money_pb2 import Money as WireMoney
 
 from gateway.domain.money import Money
+from gateway.domain.statement import LINES_MAX, PARTS_MAX
 from gateway.rpc.errors import invalid
 
 AMOUNT_MAX = 10**12  # minor units
@@ -196,13 +197,18 @@ PER_MESSAGE: Mapping[tuple[str, str], Any] = {
     ("OperationServiceRecordOfflineSettlementRequest", "claim_id"): ID_NEEDED,
     ("OperationServiceRecordOfflineSettlementRequest", "amount"): Needed(),
     ("OperationServiceRecordOfflineSettlementRequest", "reference"): Text(64, 1),
-    ("OperationServiceImportStatementRequest", "lines"): Many(1_000, 1),
+    ("OperationServiceImportStatementRequest", "lines"): Many(LINES_MAX, 1),
     ("OperationServiceImportStatementRequest", "sha256"): Text(
         64, 1, r"[0-9a-f]{64}", "64 lower-case hexadecimal digits"
     ),
+    ("OperationServiceImportStatementRequest", "statement_no"): Text(64, 1),
+    ("OperationServiceImportStatementRequest", "period_from"): Needed(),
+    ("OperationServiceImportStatementRequest", "period_to"): Needed(),
     ("OperationServiceImportStatementRequest", "total"): Needed(),
-    ("OperationServiceImportStatementRequest", "part"): Whole(0, 10_000),
-    ("OperationServiceImportStatementRequest", "parts"): Whole(0, 10_000),
+    ("OperationServiceImportStatementRequest", "part"): Whole(0, PARTS_MAX),
+    ("OperationServiceImportStatementRequest", "parts"): Whole(0, PARTS_MAX),
+    ("StatementLine", "kind"): Needed(),
+    ("StatementLine", "amount"): Needed(),
     ("StatementLine", "waybill"): WAYBILL_OR_NONE,
     ("StatementLine", "line_no"): Whole(1, 10_000_000),
     ("OperationServiceAuditRequest", "rules"): Many(100),

@@ -58,7 +58,12 @@ MONEY = numbers(Money, intercepts.MoneyState, "MONEY_STATE")
 CANCEL = numbers(Cancel, intercepts.CancelState, "CANCEL_STATE")
 STATE = numbers(State, intercepts.InterceptionState, "INTERCEPTION_STATE")
 EXCEPTION = numbers(ExceptionKind, operations.ExceptionKind, "EXCEPTION_KIND")
-ENTRY = numbers(TransferKind, wallets.EntryKind, "ENTRY_KIND")
+ENTRY = {
+    # which way it goes is told by its accounts
+    **numbers(TransferKind, wallets.EntryKind, "ENTRY_KIND"),
+    TransferKind.STATEMENT_CLAIM_BACK.value: wallets.ENTRY_KIND_STATEMENT_CLAIM,
+    TransferKind.STATEMENT_UNMATCHED_CREDIT.value: wallets.ENTRY_KIND_STATEMENT_UNMATCHED,
+}
 ACCOUNT = numbers(AccountKind, wallets.Account, "ACCOUNT")
 TIER: Mapping[int, Any] = {n: n for n in types.EvidenceTier.values()}
 CAUSE: Table = dict(intercepts.MovementCause.items())
@@ -387,10 +392,23 @@ class CaseRow:
     merchant: str
     channel: str
     waybill: str
+    award: str
+    statement: str
+    line_no: int
+    expected: int | None
+    actual: int | None
+    currency: str
+
+
+NO_FILTER: Mapping[str, Any] = {
+    **dict.fromkeys(("wanted", "channel", "merchant", "interception", "claim", "statement"), ""),
+    **dict.fromkeys(("closed", "after", "before", "cursor_at"), 0),
+    "cursor_id": "",
+}
 
 
 def exception(row: CaseRow) -> operations.ExceptionCase:
-    return operations.ExceptionCase(
+    message = operations.ExceptionCase(
         id=row.id,
         kind=EXCEPTION[row.kind],
         carrier=row.channel,
@@ -403,4 +421,12 @@ def exception(row: CaseRow) -> operations.ExceptionCase:
         closed_at=time(row.closed_at or 0),
         closed_by=row.closed_by,
         closed_note=row.resolution,
+        award_id=row.award,
+        statement_id=row.statement,
+        line_no=row.line_no,
     )
+    if row.expected is not None:
+        message.expected.CopyFrom(money(row.expected, row.currency))
+    if row.actual is not None:
+        message.actual.CopyFrom(money(row.actual, row.currency))
+    return message

@@ -10,10 +10,10 @@ from gateway.domain.claim import DecideClaim as Decide
 from gateway.domain.interception import Request
 from gateway.domain.payout import SettleOffline
 from gateway.pb.turnback.v1 import operation_service_pb2 as pb
-from gateway.rpc import claim, messages, paging
+from gateway.rpc import claim, messages, paging, statement
 from gateway.rpc.errors import granted, invalid, not_offered, not_yours, precondition
 from gateway.rpc.fields import minor
-from gateway.rpc.shell import Call, Shell
+from gateway.rpc.shell import Call, Errands, Shell
 from gateway.store.audit import RULES, Finding
 
 KIND = {number: name for name, number in messages.EXCEPTION.items() if number}
@@ -25,14 +25,16 @@ IDLE_LOOK_S = 0.02
 
 
 class OperationService:
-    def __init__(self, shell: Shell) -> None:
+    def __init__(self, shell: Shell, errands: Errands) -> None:
         self._shell = shell
+        self._errands = errands
 
     async def ListExceptions(
         self, request: pb.OperationServiceListExceptionsRequest, call: Call
     ) -> pb.OperationServiceListExceptionsResponse:
         merchant = call.caller.merchant(request.merchant_id) if request.merchant_id else ""
         filters: dict[str, Any] = {
+            "statement": request.statement_id,
             "tenant": call.caller.tenant,
             "wanted": paging.listed([KIND[kind] for kind in request.kinds if kind in KIND]),
             "channel": request.carrier,
@@ -152,7 +154,7 @@ class OperationService:
     async def ImportStatement(
         self, request: pb.OperationServiceImportStatementRequest, call: Call
     ) -> pb.OperationServiceImportStatementResponse:
-        raise not_offered("importing statements is not offered")
+        return await self._errands.run(statement.imported(self._shell, request, call))
 
     async def Audit(
         self, request: pb.OperationServiceAuditRequest, call: Call

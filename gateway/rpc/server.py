@@ -79,7 +79,7 @@ def services(shell: Shell, errands: Errands, draining: asyncio.Event) -> dict[st
         WalletService(shell),
         MerchantService(shell),
         CarrierService(shell),
-        OperationService(shell),
+        OperationService(shell, errands),
     )
     return {f"turnback.v1.{type(service).__name__}": service for service in made}
 

@@ -8,8 +8,7 @@ interception, its jobs and claims on the parcel), or is new, and then a unique i
 """
 
 from collections.abc import Generator, Iterable
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from gateway.domain.book import Book
 from gateway.domain.claim import Award, Claim, Proof

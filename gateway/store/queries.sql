@@ -286,7 +286,7 @@ INSERT INTO transfer (
 
 -- name: insert_statement
 INSERT INTO statement (
-    id, tenant, channel, account, sha256, number, period_from, period_to, total_minor, currency,
+    id, tenant, channel, account, sha256, number, period_from, period_to, total_minor, currency, sum_minor,
     parts, corrects, corrected, actor, received_at, arrived, last_line, step, cursor, judged_to,
     awards_to, posted_at
 ) VALUES (
@@ -607,6 +607,13 @@ SELECT transfer.at, award.id
     AND NOT EXISTS (SELECT 1 FROM difference d JOIN exception x ON x.id = d.id
         WHERE d.claim = claim.id AND d.award = award.id AND x.kind = 'AWARD_UNPAID')
     ORDER BY transfer.at, award.id LIMIT :limit;
+
+-- name: half_posted
+SELECT id FROM statement WHERE step NOT IN ('RECEIVING', 'POSTED') ORDER BY received_at, id
+    LIMIT 1000;
+
+-- name: differences
+SELECT * FROM difference ORDER BY statement, line_no, id;
 
 -- name: statement_counts
 SELECT m.state, COUNT(*) AS n FROM line_match m WHERE m.statement = :statement GROUP BY m.state;

@@ -46,7 +46,14 @@ TABLES: tuple[tuple[type[Any], str, bool], ...] = (
 )
 TABLE_OF: Mapping[type[Any], str] = {kind: table for kind, table, _ in TABLES}
 APPEND_ONLY: tuple[str, ...] = ("event", "evidence", "transfer", "award", "incident", "request")
-APPEND_ONLY += ("edge", "statement_part", "statement_line", "line_match", "withdrawal", "difference")
+APPEND_ONLY += (
+    "edge",
+    "statement_part",
+    "statement_line",
+    "line_match",
+    "withdrawal",
+    "difference",
+)
 
 # Parameters that take a list of ids: written `IN (:keys)`.
 LISTED = {"keys", "kinds", "busy", "jobs"}

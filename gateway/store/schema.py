@@ -71,9 +71,9 @@ def statements(dialect: Mapping[str, str]) -> Iterator[str]:
     for word, filled in words.items():
         text = text.replace("{" + word + "}", filled)
     text = chained(text)
-    for statement in text.split(";\n"):
-        if statement.strip():
-            yield statement.strip().rstrip(";")
+    for part in text.split(";\n"):
+        if part.strip():
+            yield part.strip().rstrip(";")
 
 
 def after(version: int) -> int:
