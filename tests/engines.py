@@ -94,6 +94,9 @@ CONSTRAINED = (  # what keeps most faults out of a ledger
     "one_refund",
     "one_award",
     "one_claim",
+    "one_standing_statement",
+    "one_entry_of_line",
+    "carried_once",
 )
 NO_INDEXES = tuple(f"DROP INDEX {index}" for index in CONSTRAINED)
 LOOSE_INSIDE = {"sqlite": NO_INDEXES, "postgres": (NO_CHECKS, *NO_INDEXES)}

@@ -251,6 +251,50 @@ PLANTS = (
       "UPDATE award SET decision_key = 'carrier:zto:1:2500'")),
     P("P7", "one actor files and awards a great sum", (
       "UPDATE award SET amount = 60000, actor = 'clerk'",)),
+    P("M11", "billed, and not what was paid", (
+      "UPDATE statement_line SET amount = amount + 1 WHERE kind = 'FEE' AND line_no = 1",)),
+    P("R1", "one file in two statements", ("@loose statement",
+      "UPDATE statement SET sha256 = (SELECT MIN(sha256) FROM statement)")),
+    P("R1", "two statements of one number", ("@loose statement",
+      "UPDATE statement SET corrected = NULL, number = 'zto-1' WHERE channel = 'zto'")),
+    P("R1", "lines that are not the total", (
+      "UPDATE statement SET total_minor = total_minor + 1",)),
+    P("R1", "a part that never came", ("DELETE FROM statement_part",)),
+    P("R1", "a line that never came", (
+      "UPDATE statement_part SET lines = lines + 1",)),
+    P("R1", "a line that was not matched", (
+      "DELETE FROM line_match WHERE interception = '{returned}'",)),
+    P("R1", "a line that was matched twice", ("@loose line_match",
+      "INSERT INTO line_match SELECT * FROM line_match WHERE interception = '{returned}'")),
+    P("R1", "an entry above its line", (
+      "UPDATE transfer SET amount = amount + 1 WHERE kind = 'statement_fee'",)),
+    P("R1", "a line that is not ours, entered as a fee", (
+      "UPDATE transfer SET kind = 'statement_fee' WHERE kind = 'statement_unmatched'",)),
+    P("R1", "an entry that no line made", (
+      "INSERT INTO transfer SELECT id || 'x', kind, source, target, amount, currency, "
+      "interception, award, dedup || 'x', actor, cause || 'x', at FROM transfer "
+      "WHERE kind = 'statement_fee'",)),
+    P("R1", "a line taken back, and its entry not", ("UPDATE withdrawal SET transfer = NULL",)),
+    P("R1", "a fee given back twice", ("@loose line_match",
+      "INSERT INTO line_match SELECT id || 'x', statement, state, interception, claim, award, "
+      "settles, carried, transfer FROM line_match WHERE settles IS NOT NULL")),
+    P("R2", "captured, never billed, and nobody told", (
+      "DELETE FROM exception WHERE kind = 'FEE_NOT_BILLED'",)),
+    P("R2", "two fees for one interception", (
+      "UPDATE line_match SET state = 'MATCHED' "
+      "WHERE state = 'UNMATCHED' AND interception = '{lost}' AND carried IS NULL",)),
+    P("R2", "a line of a stranger's, and nobody told", (
+      "DELETE FROM difference WHERE line_no > 0 AND interception IS NULL AND claim IS NULL",)),
+    P("R2", "a fee that differs, and nobody told", (
+      "DELETE FROM difference WHERE interception = '{returning}'",)),
+    P("R2", "one line, two exceptions", (
+      "INSERT INTO difference SELECT id || 'x', statement, line_no, waybill, interception, claim, "
+      "award, expected, actual, currency FROM difference WHERE interception = '{returning}'",)),
+    P("R2", "a fee laid to another account", ("UPDATE statement SET account = 'b'",)),
+    P("R3", "paid by the carrier, and still owed", (
+      "UPDATE transfer SET amount = amount - 1 WHERE kind = 'statement_claim'",)),
+    P("R3", "paid to us what the carrier pays to merchants", (
+      f"UPDATE award SET channel = 'offline' WHERE {AWARD_OF % 'lost'}",)),
     P("O1", "a fee held with nobody at work", (
       "UPDATE job SET state = 'done', owner = '' WHERE subject = '{processing}'",)),
     P("O1", "a parcel on its way back that nobody follows", (
@@ -377,7 +421,7 @@ def test_every_rule_has_a_title_and_is_broken_once() -> None:
 
 def test_every_rule_that_was_asked_for_is_there() -> None:
     asked = [f"M{n}" for n in range(1, 12)] + [f"C{n}" for n in range(6, 13)]
-    asked += ["I5", "K2", "K3", "K6", *(f"P{n}" for n in range(1, 8)), "O1", "O2", "O8"]
+    asked += ["I5", "K2", "K3", "K6", *(f"P{n}" for n in range(1, 8)), "R1", "R2", "R3", "O1", "O2", "O8"]
     assert [rule.name for rule in RULES] == asked
 
 

@@ -93,7 +93,7 @@ GUARDS = Rule(
 
 
 def _order(rule: Rule) -> tuple[int, int]:
-    return "MCIKPO".index(rule.name[0]), int(rule.name[1:])
+    return "MCIKPRO".index(rule.name[0]), int(rule.name[1:])
 
 
 RULES: tuple[Rule, ...] = tuple(sorted((*_portable(), GUARDS), key=_order))

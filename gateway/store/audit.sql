@@ -97,7 +97,7 @@ JOIN transfer c ON c.interception = r.interception AND c.kind = 'capture'
 WHERE r.kind = 'release';
 
 -- name: M11
--- What is owed to a carrier for its work is the fees that stand captured
+-- What is owed to a carrier for its work is the fees that stand captured, less what it has billed
 SELECT a.id AS id, 'fees payable are not the fees captured' AS fault
 FROM account a
 WHERE a.kind = 'FEES_PAYABLE' AND (
@@ -107,6 +107,23 @@ WHERE a.kind = 'FEES_PAYABLE' AND (
 ) <> (
     SELECT COALESCE(SUM(i.fee_minor), 0) FROM interception i
     WHERE i.channel = a.owner AND i.currency = a.currency AND i.money = 'CAPTURED')
+UNION ALL
+SELECT a.id, 'fees payable are not what is captured and not billed'
+FROM account a
+WHERE a.kind = 'FEES_PAYABLE' AND (
+    SELECT COALESCE(SUM(e.amount), 0) FROM entry e WHERE e.account = a.id
+) <> (
+    SELECT COALESCE(SUM(i.fee_minor), 0) FROM interception i
+    WHERE i.channel = a.owner AND i.currency = a.currency AND i.money = 'CAPTURED'
+) - (
+    SELECT COALESCE(SUM(CASE l.kind WHEN 'FEE' THEN l.amount ELSE -l.amount END), 0)
+    FROM statement s
+    JOIN line_match m ON m.statement = s.id AND m.carried IS NULL
+    JOIN statement_line l ON l.id = m.id
+    JOIN transfer t ON t.id = m.transfer
+    WHERE s.channel = a.owner AND l.currency = a.currency
+        AND t.kind IN ('statement_fee', 'statement_credit')
+        AND NOT EXISTS (SELECT 1 FROM withdrawal w WHERE w.id = m.id))
 UNION ALL
 SELECT i.id, 'captured for a carrier without an account'
 FROM interception i
@@ -372,6 +389,145 @@ SELECT w.id AS id, 'filed and awarded by the same actor' AS fault
 FROM award w
 JOIN claim c ON c.id = w.claim
 WHERE w.actor = c.filed_by AND w.amount > :four_eyes_above_minor;
+
+-- name: R1
+-- A file is one statement, its lines make its total, and each line is posted once, as one thing
+SELECT MIN(id) AS id, 'one file, two statements' AS fault
+FROM statement GROUP BY sha256 HAVING COUNT(*) > 1
+UNION ALL
+SELECT MIN(id), 'two statements of one number'
+FROM statement WHERE corrected IS NULL AND step NOT IN ('RECEIVING', 'ARRIVED')
+GROUP BY channel, account, number HAVING COUNT(*) > 1
+UNION ALL
+SELECT s.id, 'its lines are not its total'
+FROM statement s
+LEFT JOIN statement_line l ON l.statement = s.id AND l.currency = s.currency
+WHERE s.step <> 'RECEIVING'
+GROUP BY s.id, s.total_minor
+HAVING s.total_minor <> COALESCE(
+    SUM(CASE WHEN l.kind IN ('FEE', 'OTHER') THEN l.amount ELSE -l.amount END), 0)
+UNION ALL
+SELECT s.id, 'parts or lines are missing'
+FROM statement s
+LEFT JOIN statement_part p ON p.statement = s.id
+WHERE s.step <> 'RECEIVING'
+GROUP BY s.id, s.parts
+HAVING COUNT(p.id) <> s.parts OR COALESCE(SUM(p.lines), 0) <> (
+    SELECT COUNT(*) FROM statement_line l WHERE l.statement = s.id)
+UNION ALL
+SELECT l.id, 'posted without a match'
+FROM statement s
+JOIN statement_line l ON l.statement = s.id
+LEFT JOIN line_match m ON m.id = l.id AND m.statement = l.statement
+WHERE s.step = 'POSTED' AND m.id IS NULL
+UNION ALL
+SELECT id, 'matched twice' FROM line_match GROUP BY id HAVING COUNT(*) > 1
+UNION ALL
+SELECT m.id, 'its entry is not what it says'
+FROM line_match m
+JOIN statement_line l ON l.id = m.id
+LEFT JOIN transfer t ON t.id = m.transfer
+WHERE m.carried IS NULL
+    AND NOT (t.id IS NULL AND l.kind = 'CLAIM' AND m.state <> 'UNMATCHED')
+    AND (t.id IS NULL OR t.amount <> ABS(l.amount) OR t.currency <> l.currency
+        OR t.dedup <> 'statement:' || l.id
+        OR t.kind <> CASE
+            WHEN m.state = 'UNMATCHED' AND (l.kind = 'FEE' OR (l.kind = 'OTHER' AND l.amount > 0))
+                THEN 'statement_unmatched'
+            WHEN m.state = 'UNMATCHED' THEN 'statement_unmatched_credit'
+            WHEN l.kind = 'FEE' THEN 'statement_fee'
+            WHEN l.kind = 'CLAIM' THEN 'statement_claim'
+            WHEN EXISTS (
+                SELECT 1 FROM line_match b WHERE b.id = m.settles AND b.state = 'UNMATCHED')
+                THEN 'statement_unmatched_credit'
+            ELSE 'statement_credit' END)
+UNION ALL
+SELECT t.id, 'an entry that no line of a statement made'
+FROM transfer t
+LEFT JOIN line_match m ON m.transfer = t.id AND m.carried IS NULL
+LEFT JOIN withdrawal w ON w.transfer = t.id
+WHERE t.kind LIKE 'statement%' AND m.id IS NULL AND w.id IS NULL
+UNION ALL
+SELECT w.id, 'withdrawn, and its entry is not taken back'
+FROM withdrawal w
+JOIN line_match m ON m.id = w.id
+LEFT JOIN transfer t ON t.id = m.transfer
+LEFT JOIN transfer b ON b.id = w.transfer
+WHERE (m.transfer IS NULL) <> (w.transfer IS NULL)
+    OR t.amount <> b.amount OR t.source <> b.target OR t.target <> b.source
+UNION ALL
+SELECT m.settles, 'given back twice'
+FROM line_match m
+WHERE m.settles IS NOT NULL AND m.carried IS NULL
+    AND NOT EXISTS (SELECT 1 FROM withdrawal w WHERE w.id = m.id)
+GROUP BY m.settles HAVING COUNT(*) > 1;
+
+-- name: R2
+-- A captured fee is billed once, where statements cover it, and a line is ours; else a person knows
+SELECT i.id AS id, 'captured and not billed, and nobody was told' AS fault
+FROM (
+    SELECT channel, account, MIN(period_from) AS since, MAX(judged_to) AS until
+    FROM statement WHERE step = 'POSTED' GROUP BY channel, account) AS span
+JOIN interception i ON i.channel = span.channel AND i.account = span.account
+JOIN transfer t ON t.interception = i.id AND t.kind = 'capture'
+WHERE i.money = 'CAPTURED' AND t.at >= span.since AND t.at < span.until
+    AND NOT EXISTS (SELECT 1 FROM line_match m JOIN statement_line l ON l.id = m.id
+        WHERE m.interception = i.id AND m.carried IS NULL AND l.kind = 'FEE'
+        AND NOT EXISTS (SELECT 1 FROM withdrawal w WHERE w.id = m.id))
+    AND NOT EXISTS (SELECT 1 FROM difference d JOIN exception x ON x.id = d.id
+        WHERE d.interception = i.id AND x.kind = 'FEE_NOT_BILLED')
+UNION ALL
+SELECT m.interception, 'two fees stand against one interception'
+FROM line_match m
+JOIN statement_line l ON l.id = m.id AND l.kind = 'FEE'
+WHERE m.interception IS NOT NULL AND m.carried IS NULL AND m.state <> 'UNMATCHED'
+    AND NOT EXISTS (SELECT 1 FROM withdrawal w WHERE w.id = m.id)
+    AND NOT EXISTS (SELECT 1 FROM line_match c WHERE c.settles = m.id AND c.carried IS NULL
+        AND NOT EXISTS (SELECT 1 FROM withdrawal w WHERE w.id = c.id))
+GROUP BY m.interception HAVING COUNT(*) > 1
+UNION ALL
+SELECT m.id, m.state || ', and nobody was told'
+FROM line_match m
+JOIN statement_line l ON l.id = m.id
+WHERE m.state <> 'MATCHED' AND m.carried IS NULL AND NOT EXISTS (
+    SELECT 1 FROM difference d WHERE d.statement = m.statement AND d.line_no = l.line_no)
+UNION ALL
+SELECT MIN(d.id), 'two exceptions of one line'
+FROM difference d WHERE d.line_no > 0 GROUP BY d.statement, d.line_no HAVING COUNT(*) > 1
+UNION ALL
+SELECT m.id, 'matched with what is another account''s'
+FROM line_match m
+JOIN statement s ON s.id = m.statement
+LEFT JOIN interception i ON i.id = m.interception
+LEFT JOIN claim c ON c.id = m.claim
+WHERE i.channel <> s.channel OR i.account <> s.account
+    OR c.channel <> s.channel OR c.account <> s.account;
+
+-- name: R3
+-- What a carrier owes for awards is the awards, less what it has paid to us or to merchants
+SELECT a.id AS id, 'claims receivable are not awards less payments' AS fault
+FROM account a
+WHERE a.kind = 'CLAIMS_RECEIVABLE' AND (
+    SELECT COALESCE(SUM(e.amount), 0) FROM entry e WHERE e.account = a.id
+) <> (
+    SELECT COALESCE(SUM(t.amount), 0) FROM transfer t
+    WHERE t.target = a.id AND t.kind = 'settle_offline'
+) - (
+    SELECT COALESCE(SUM(w.amount), 0) FROM award w JOIN claim c ON c.id = w.claim
+    WHERE c.channel = a.owner AND w.currency = a.currency
+) + (
+    SELECT COALESCE(SUM(l.amount), 0)
+    FROM statement s
+    JOIN line_match m ON m.statement = s.id AND m.carried IS NULL
+    JOIN statement_line l ON l.id = m.id
+    JOIN transfer t ON t.id = m.transfer
+    WHERE s.channel = a.owner AND l.currency = a.currency AND t.kind = 'statement_claim'
+        AND NOT EXISTS (SELECT 1 FROM withdrawal w WHERE w.id = m.id))
+UNION ALL
+SELECT t.id, 'paid for an award that the carrier pays to the merchant'
+FROM transfer t
+JOIN award w ON w.id = t.award
+WHERE t.kind = 'statement_claim' AND w.channel = 'offline';
 
 -- name: O1
 -- Whatever is not settled, or promised and not back, has a live job or an open exception

@@ -286,19 +286,20 @@ INSERT INTO transfer (
 
 -- name: insert_statement
 INSERT INTO statement (
-    id, tenant, channel, account, sha256, number, period_from, period_to, total_minor, currency, sum_minor,
-    parts, corrects, corrected, actor, received_at, arrived, last_line, step, cursor, judged_to,
+    id, tenant, channel, account, sha256, number, period_from, period_to, total_minor, currency,
+    sum_minor, parts, corrects, corrected, actor, received_at, arrived, last_line, step, cursor, judged_to,
     awards_to, posted_at
 ) VALUES (
     :id, :tenant, :channel, :account, :sha256, :number, :period_from, :period_to, :total_minor,
-    :currency, :sum_minor, :parts, :corrects, :corrected, :actor, :received_at, :arrived, :last_line, :step,
-    :cursor, :judged_to, :awards_to, :posted_at
+    :currency, :sum_minor, :parts, :corrects, :corrected, :actor, :received_at, :arrived,
+    :last_line, :step, :cursor, :judged_to, :awards_to, :posted_at
 );
 
 -- name: update_statement
 UPDATE statement SET
     sum_minor = :sum_minor, corrected = :corrected, arrived = :arrived,
-    last_line = :last_line, step = :step, cursor = :cursor, judged_to = :judged_to, awards_to = :awards_to, posted_at = :posted_at
+    last_line = :last_line, step = :step, cursor = :cursor, judged_to = :judged_to,
+    awards_to = :awards_to, posted_at = :posted_at
 WHERE id = :id;
 
 -- name: insert_statement_part

@@ -11,7 +11,7 @@ from gateway.domain import carrier, claim, fees, interception, ledger, parcel, s
 COLUMN = regex(r"    (\w+) (TEXT|\{\w+\})")
 LIST = regex(r"(\w+) (NOT )?IN \(([^()]+)\)")
 VERSION = 4  # of the schema; `serve` refuses any other
-TABLE = regex(r"CREATE (?:TABLE (\w+)|(?:UNIQUE )?INDEX \w+ ON (\w+)|VIEW (\w+))")
+TABLE = regex(r"CREATE (?:TABLE (\w+)|(?:UNIQUE )?INDEX \w+\s+ON (\w+)|VIEW (\w+))")
 # What a version brought: the tables that the one before it did not have.
 SINCE: Mapping[int, frozenset[str]] = {
     2: frozenset({"replica", "safe_mode"}),

@@ -401,7 +401,7 @@ CREATE INDEX transfer_of_interception ON transfer (interception);
 CREATE INDEX transfer_by_source ON transfer (source, at, id);
 CREATE INDEX transfer_by_target ON transfer (target, at, id);
 
--- What carriers say we owe each other. A statement's own progress changes; the rest is written once.
+-- What carriers say we owe each other. A statement's progress changes; the rest is written once.
 CREATE TABLE statement (
     id TEXT PRIMARY KEY,
     tenant TEXT NOT NULL,
@@ -435,7 +435,8 @@ CREATE TABLE statement (
     CHECK (corrected IS NULL OR step = 'POSTED')
 ) {end};
 CREATE UNIQUE INDEX one_correction ON statement (corrects) WHERE step <> 'RECEIVING';
-CREATE UNIQUE INDEX one_standing_statement ON statement ((channel || '/' || account || '/' || number))
+CREATE UNIQUE INDEX one_standing_statement
+    ON statement ((channel || '/' || account || '/' || number))
     WHERE corrected IS NULL AND step <> 'RECEIVING' AND step <> 'ARRIVED';
 CREATE INDEX statement_by_number ON statement ((channel || '/' || account || '/' || number));
 
@@ -508,7 +509,7 @@ CREATE TABLE difference (
     currency TEXT NOT NULL,
     CHECK (line_no > 0 OR interception IS NOT NULL)
 ) {end};
-CREATE INDEX difference_of_statement ON difference (statement);
+CREATE INDEX difference_of_statement ON difference (statement, line_no);
 CREATE INDEX difference_of_interception ON difference (interception);
 CREATE INDEX difference_of_claim ON difference (claim);
 
