@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from simulator.latency import LATENCY_MS_MAX, Latency
+from simulator.mistakes import Mistake, Order
 from simulator.outcomes import (
     ANY_OPERATION,
     DEFAULT_MIX,
@@ -34,6 +35,7 @@ from simulator.world import DEFAULT_JOURNEY, Contact, Journey, ReturnNumber, Sta
 
 PARCELS_MAX = 5000
 FAULTS_MAX = 20
+MISTAKES_MAX = 1_000
 RULES_MAX = 1000
 SCENARIO_BYTES_MAX = 1 << 20
 TIME_MS_MAX = 2**53  # about the year 287396; JSON readers agree up to here
@@ -279,6 +281,37 @@ class CarrierFaultBody(Body):
         if self.name in PUSH_FAULTS:
             return Fault(self.name, Operation.PUSH, self.times, self.after, _params(self.params))
         return Fault(self.name, self.operation, self.times, self.after, _params(self.params))
+
+
+class StatementBody(Body):
+    """What is to be billed; see simulator/statements.py."""
+
+    carrier: str
+    account: str
+    from_ms: Annotated[int, Field(ge=0, le=TIME_MS_MAX)]
+    to_ms: Annotated[int, Field(ge=1, le=TIME_MS_MAX)]
+    fee_minor: Annotated[int, Field(ge=1, le=10**9)]
+    currency: Literal["CNY", "USD", "EUR", "HKD", "GBP"] = "CNY"
+    seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    mistakes: Annotated[list[Mistake], Field(max_length=MISTAKES_MAX)] = []
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.from_ms >= self.to_ms:
+            raise ValueError("to_ms comes after from_ms")
+        return self
+
+    def order(self, seed: int) -> Order:
+        return Order(
+            carrier=self.carrier,
+            account=self.account,
+            from_ms=self.from_ms,
+            to_ms=self.to_ms,
+            fee_minor=self.fee_minor,
+            currency=self.currency,
+            seed=seed if self.seed is None else self.seed,
+            mistakes=tuple(self.mistakes),
+        )
 
 
 class ResetBody(Body):

@@ -22,6 +22,7 @@ from simulator.bodies import (
     ParcelsBody,
     ResetBody,
     ScriptsBody,
+    StatementBody,
     first_problem,
 )
 from simulator.clock import VirtualClock
@@ -30,6 +31,7 @@ from simulator.dialect import Dialect
 from simulator.dialects import DIALECTS
 from simulator.outcomes import draw
 from simulator.pushes import Pusher
+from simulator.statements import CannotBeWrong, statement
 from simulator.truth import outcome_name, truth_line
 from simulator.world import DEFAULT_JOURNEY, ORDER, Parcel, ReturnNumber
 
@@ -278,6 +280,31 @@ def _truth(depot: Depot, record: Record, now_ms: int) -> dict[str, object]:
     return truth_line(record, outcome_name(record, chosen), now_ms)
 
 
+async def post_statement(request: web.Request) -> web.Response:
+    """The statement of an account for a period, and what is wrong with it."""
+    bench, body = request.app[BENCH], await _read(request, StatementBody)
+    if (body.carrier, body.account) not in bench.depot.accounts:
+        raise Rejected(f"there is no account {body.account} of {body.carrier}")
+    order = body.order(bench.depot.seed)
+    try:
+        made = statement(bench.depot.records.values(), order, bench.clock.now_ms())
+    except (CannotBeWrong, ValueError) as error:
+        raise Rejected(str(error)) from error
+    return _json(
+        {
+            "from_ms": order.from_ms,
+            "to_ms": order.to_ms,
+            "currency": order.currency,
+            "total_minor": made.total_minor,
+            "csv": made.text(),
+            "wrong": [
+                {"kind": one.kind.upper(), "waybill": one.waybill, "line_no": one.line_no}
+                for one in made.wrong
+            ],
+        }
+    )
+
+
 async def get_requests(request: web.Request) -> web.Response:
     log = request.app[BENCH].depot.log
     limit = _number(request, "limit", 1000, REQUESTS_MAX)
@@ -343,6 +370,7 @@ def control_app(bench: Bench, host: str) -> web.Application:
     app.router.add_get("/clock", get_clock)
     app.router.add_post("/clock", post_clock)
     app.router.add_get("/truth", get_truth)
+    app.router.add_post("/statements", post_statement)
     app.router.add_get("/requests", get_requests)
     app.router.add_post("/faults", post_faults)
     app.router.add_delete("/faults", delete_faults)
