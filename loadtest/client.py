@@ -76,6 +76,11 @@ EXCEPTIONS = Method(
     operations.OperationServiceListExceptionsResponse,
     "operator",
 )
+IMPORT = Method(
+    "OperationService/ImportStatement",
+    operations.OperationServiceImportStatementResponse,
+    "operator",
+)
 AUDIT = Method("OperationService/Audit", operations.OperationServiceAuditResponse, "operator")
 IDLE = Method("OperationService/Idle", operations.OperationServiceIdleResponse, "operator")
 

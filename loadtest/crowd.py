@@ -5,6 +5,7 @@ it is, with the same request_id, until it is answered.
 """
 
 import asyncio
+import hashlib
 import random
 from collections import Counter
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ import aiohttp
 import grpc
 import grpc.aio
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.pb.turnback.v1 import carrier_service_pb2 as carriers
 from gateway.pb.turnback.v1 import claim_service_pb2 as claims
@@ -46,6 +48,7 @@ from loadtest.fleet import AGREEMENTS, PAYMENT_AGREEMENT, USUAL, Fleet, FleetErr
 from loadtest.replicas import Replicas
 from loadtest.simulation import Simulation
 
+OTHER, FEE = operations.STATEMENT_LINE_KIND_OTHER, operations.STATEMENT_LINE_KIND_FEE
 BATCH_MAX = 100  # registrations of one call
 STEP_MS = 40 * MINUTE_MS
 STEPS_MAX = 160  # of the clock until all is settled
@@ -393,3 +396,27 @@ class Crowd:
         )
         await self.ask(wire.SETTLE, request)
         self.settlements[claim.id] = fen(claim.awards[0].amount)
+
+    async def statement(self) -> None:
+        """A carrier's statement in two parts: storage, and a fee for a stranger's parcel."""
+        number = self._next()
+        lines = [
+            operations.StatementLine(line_no=1, kind=OTHER, reference="storage", amount=yuan(3)),
+            operations.StatementLine(line_no=2, kind=FEE, waybill=f"X{number:012}", amount=yuan(8)),
+        ]
+        for part, line in enumerate(lines, 1):
+            request = operations.OperationServiceImportStatementRequest(
+                request_id=f"statement-{number}-{part}",
+                carrier=USUAL[0],
+                sha256=hashlib.sha256(f"statement {number}".encode()).hexdigest(),
+                statement_no=f"S-{number}",
+                period_from=Timestamp(seconds=number),
+                period_to=Timestamp(seconds=number + 1),
+                total=yuan(11),
+                lines=[line],
+                part=part,
+                parts=len(lines),
+            )
+            answer = await self.ask(wire.IMPORT, request)
+        if not answer.posted or (answer.unmatched_count, answer.exception_count) != (2, 2):
+            self.wrong(f"statement {number}: not posted whole")

@@ -41,6 +41,9 @@ ACTS: Mapping[str, Act] = {
     "FinishClaim": Crowd.file_with_carrier,
     "DecideClaim": Crowd.decide_any,
     "SettleOffline": Crowd.settle,
+    "ReceivePart": Crowd.statement,
+    "PostStatement": Crowd.statement,
+    "JudgeStatement": Crowd.statement,
 }  # any other point is met in the life of an interception
 
 

@@ -421,7 +421,19 @@ def test_every_rule_has_a_title_and_is_broken_once() -> None:
 
 def test_every_rule_that_was_asked_for_is_there() -> None:
     asked = [f"M{n}" for n in range(1, 12)] + [f"C{n}" for n in range(6, 13)]
-    asked += ["I5", "K2", "K3", "K6", *(f"P{n}" for n in range(1, 8)), "R1", "R2", "R3", "O1", "O2", "O8"]
+    asked += [
+        "I5",
+        "K2",
+        "K3",
+        "K6",
+        *(f"P{n}" for n in range(1, 8)),
+        "R1",
+        "R2",
+        "R3",
+        "O1",
+        "O2",
+        "O8",
+    ]
     assert [rule.name for rule in RULES] == asked
 
 

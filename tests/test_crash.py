@@ -20,6 +20,9 @@ POINTS = (
     "before_socket",
     "after_commit:Observe",
     "before_push_acknowledged",
+    "after_commit:ReceivePart",
+    "before_commit:PostStatement",
+    "after_commit:JudgeStatement",
 )
 FEW = ("before_commit:CreateInterception", "before_socket", "after_commit:Finish")
 

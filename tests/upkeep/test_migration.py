@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from gateway.store import schema
-from gateway.store.audit import Moment
+from gateway.store.audit import Finding, Moment
 from gateway.store.sqlite import audit, connect, migrate
 from gateway.store.store import driver
 from tests.engines import ENGINES, Engine, engine, now
@@ -21,6 +21,8 @@ from tests.ledgers import month, opened
 from tests.upkeep.place import PROGRAM
 
 FIRST = Path(__file__).parent.parent / "golden" / "store" / "version-1.sql.gz"
+# A server's store as version 3 left it, with the same month in it: `pg_dump --inserts`.
+THIRD = FIRST.with_name("version-3-postgres.sql.gz")
 CONFIG = Path(__file__).parent.parent.parent / "docs" / "turnback.toml"
 MADE = {
     "sqlite": "SELECT type, name, tbl_name, sql FROM sqlite_master "
@@ -103,6 +105,44 @@ def test_a_store_of_the_first_release_is_taken_over(tmp_path: Path) -> None:
         assert audit(db, Moment(now=newest)) == []
 
 
+CHECKED = (
+    "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint "
+    "WHERE connamespace = 'public'::regnamespace AND contype <> 'n' ORDER BY 1, 2"
+)
+GUARDED = (
+    "SELECT tgrelid::regclass::text, tgname FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1, 2"
+)
+
+
+def test_a_store_of_a_server_is_taken_over(tmp_path: Path) -> None:
+    """Its checks are changed in place: old rows stay, new kinds are let in."""
+    with engine("postgres", tmp_path) as old, engine("postgres", tmp_path / "x") as fresh:
+        old.run(gzip.decompress(THIRD.read_bytes()).decode("utf-8"))
+        tables = [row[0] for row in old.table(MADE["postgres"]) if row[1] == "r"]
+        before = {table: old.table(f"SELECT * FROM {table} ORDER BY 1") for table in tables}
+        assert len(before["transfer"]) > 20
+        deaths, found = kills(old.url)
+        assert found == schema.VERSION
+        assert {after for _, _, after in deaths} == {3, schema.VERSION}  # whole, or not begun
+        assert len(deaths) > 20
+        for table, rows in before.items():
+            if table != "schema_version":
+                assert old.table(f"SELECT * FROM {table} ORDER BY 1") == rows, table
+        now(driver(fresh.url).migrate())
+        for made in (MADE["postgres"], CHECKED, GUARDED):
+            assert sorted(old.table(made)) == sorted(fresh.table(made))
+        [(newest,)] = old.table("SELECT MAX(at) FROM event")
+        assert now(_audited(old.url, newest)) == []
+
+
+async def _audited(url: str, newest: int) -> list[Finding]:
+    database = driver(url)
+    try:
+        return await database.audit(Moment(now=newest))
+    finally:
+        await database.close()
+
+
 @pytest.mark.parametrize("name", ENGINES)
 async def test_programs_that_migrate_at_one_time_do_it_once(name: str, tmp_path: Path) -> None:
     with engine(name, tmp_path) as store:
@@ -136,7 +176,7 @@ def test_an_old_schema_is_not_served(tmp_path: Path) -> None:
     done = command("serve", first(tmp_path / "first.sqlite3").url)
     assert done.returncode == 3
     (line,) = done.stderr.strip().splitlines()
-    assert line.endswith("schema 1, this program needs 3: run `turnback migrate`")
+    assert line.endswith(f"schema 1, this program needs {schema.VERSION}: run `turnback migrate`")
 
 
 def test_a_database_of_something_else_is_left_alone(tmp_path: Path) -> None:
