@@ -25,6 +25,8 @@ from gateway.domain.decide import DECISIONS
 from gateway.domain.retention import Purged
 from gateway.failpoints import CALL_POINTS, FailPoints, commit_points
 from gateway.retention import PARCELS, PUSHES, purge
+from gateway.rpc import reconcile
+from gateway.statement_file import Unreadable, read
 from gateway.store import audit as rules
 from gateway.store.copies import copier
 from gateway.store.driver import Driver, StoreError
@@ -277,6 +279,43 @@ async def _purge(settings: config.Settings) -> Purged:
         return erased
     finally:
         await store.stop()
+
+
+@app.command("reconcile")
+def reconcile_command(
+    file: Annotated[Path, typer.Argument(help="The statement as CSV: see README.")],
+    to: Annotated[str, typer.Option("--to", help="host:port of a gateway.")],
+    token_file: Annotated[Path, typer.Option("--token-file", help="Holds an operator's token.")],
+    carrier: Annotated[str, typer.Option(help="The channel, as CarrierService lists it.")],
+    statement_no: Annotated[str, typer.Option(help="The carrier's number of the statement.")],
+    period_from: Annotated[str, typer.Option("--from", help="Begin of its period, with its zone.")],
+    period_to: Annotated[str, typer.Option("--until", help="End of its period: not part of it.")],
+    total: Annotated[str, typer.Option(help="What the carrier wants, such as 1234.50 or -8.00.")],
+    currency: Annotated[str, typer.Option(help="Of the total.")] = "CNY",
+    account: Annotated[str, typer.Option(help="Our account there; the only one if left out.")] = "",
+    corrects: Annotated[str, typer.Option(help="Number of the one whose place it takes.")] = "",
+    ca_file: Annotated[Path | None, typer.Option(help="PEM roots; without it, plaintext.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send a carrier's statement to a gateway. Exit 1 if a person has to look at something."""
+    try:
+        said = reconcile.said(
+            carrier, account, statement_no, (period_from, period_to), (total, currency), corrects
+        )
+        gate = reconcile.gate(to, token_file, ca_file)
+        data = reconcile.contents(file)
+        lines = read(data)
+    except (Unreadable, OSError) as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(2) from None
+    try:
+        with typer.progressbar(length=len(lines), label=file.name, file=sys.stderr) as bar:
+            answer = reconcile.send(gate, data, lines, said, bar.update)
+    except reconcile.Refused as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(3) from None
+    print(reconcile.as_json(answer) if as_json else reconcile.as_text(answer))
+    raise typer.Exit(1 if answer.exception_count else 0)
 
 
 carriers_app = typer.Typer(help="The carriers: what each can do, and how well that is known.")

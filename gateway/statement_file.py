@@ -144,11 +144,13 @@ def _amount(row: Mapping[str, str]) -> Money:
 
 
 def _time(row: Mapping[str, str]) -> int | None:
-    text = row["at"]
-    if not text:
-        return None
+    return time_of(row["at"]) if row["at"] else None
+
+
+def time_of(text: str) -> int:
+    """Milliseconds of a time with its zone. Raises ValueError."""
     if not TIME.fullmatch(text):
-        raise ValueError("a time such as 2026-09-30T23:59:59+08:00, or nothing")
+        raise ValueError("a time such as 2026-09-30T23:59:59+08:00")
     try:
         found = datetime.fromisoformat(text)
     except ValueError:

@@ -6,17 +6,20 @@ Sent again, the same file changes nothing: its request ids come from its hash.
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import grpc
+from google.protobuf.json_format import MessageToJson
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.money_pb2 import Money as WireMoney
 
+from gateway.config import loopback
 from gateway.domain.money import Money
 from gateway.domain.statement import LINES_MAX, LineKind
 from gateway.pb.turnback.v1 import operation_service_pb2 as pb
 from gateway.pb.turnback.v1 import operation_service_pb2_grpc as services
-from gateway.statement_file import FileLine
+from gateway.statement_file import BYTES_MAX, FileLine, Unreadable, time_of
 
 KINDS = {kind: getattr(pb, f"STATEMENT_LINE_KIND_{kind}") for kind in LineKind}
 PART_BYTES_MAX = 200 * 1024  # a gateway takes 256 KiB
@@ -68,46 +71,128 @@ def parts(lines: Sequence[FileLine]) -> Iterator[list[pb.StatementLine]]:
     yield part
 
 
+def contents(file: Path) -> bytes:
+    """Raises Unreadable before it takes in more than a statement may have."""
+    with file.open("rb") as opened:
+        data = opened.read(BYTES_MAX + 1)
+    if len(data) > BYTES_MAX:
+        raise Unreadable([f"{file.name}: more than {BYTES_MAX >> 20} MiB"])
+    return data
+
+
+def said(
+    carrier: str,
+    account: str,
+    statement_no: str,
+    period: tuple[str, str],
+    total: tuple[str, str],
+    corrects: str,
+) -> Said:
+    """The options of the command. Raises Unreadable."""
+    problems = []
+    times = []
+    for name, text in zip(("--from", "--until"), period, strict=True):
+        try:
+            times.append(time_of(text))
+        except ValueError as error:
+            problems.append(f"{name}: {error}")
+    try:
+        amount = Money.parse(*total)
+    except ValueError as error:
+        problems.append(f"--total, --currency: {error}")
+    if problems:
+        raise Unreadable(problems)
+    return Said(
+        carrier=carrier,
+        account=account,
+        statement_no=statement_no,
+        period_from=times[0],
+        period_to=times[1],
+        total=amount,
+        corrects=corrects,
+    )
+
+
+def gate(target: str, token_file: Path, ca_file: Path | None) -> Gate:
+    """Raises Unreadable, OSError."""
+    host = target.rsplit(":", 1)[0]
+    if ca_file is None and not loopback(host):
+        raise Unreadable(["--to: plaintext off loopback is refused: give --ca-file"])
+    token = token_file.read_text("ascii", "replace").strip()
+    if not token or not token.isprintable() or not token.isascii():
+        raise Unreadable(["--token-file: no token is in it"])
+    return Gate(target, token, ca_file.read_bytes() if ca_file else None)
+
+
 def send(
     gate: Gate,
     data: bytes,
     lines: Sequence[FileLine],
     said: Said,
-    told: Callable[[int, int], None],
+    told: Callable[[int], None],
 ) -> pb.OperationServiceImportStatementResponse:
-    """Every part in turn; the answer to the last one. `told` hears how many have gone."""
+    """Every part in turn; the answer to the last one. `told` hears how many lines went. Raises
+    Refused."""
     digest = hashlib.sha256(data).hexdigest()
     every = list(parts(lines))
     answer = pb.OperationServiceImportStatementResponse()
+    bearer = (("authorization", f"Bearer {gate.token}"),)
     with gate.channel() as channel:
         make: Any = services.OperationServiceStub
         service: Any = make(channel)
         for number, part in enumerate(every, 1):
-            request = pb.OperationServiceImportStatementRequest(
-                request_id=f"{digest[:48]}-{number}",
-                carrier=said.carrier,
-                account=said.account,
-                sha256=digest,
-                statement_no=said.statement_no,
-                period_from=_time(said.period_from),
-                period_to=_time(said.period_to),
-                total=_money(said.total),
-                lines=part,
-                part=number,
-                parts=len(every),
-                corrects_statement_no=said.corrects,
-            )
+            request = _request(digest, said, part, number, len(every))
             try:
-                answer = service.ImportStatement(
-                    request,
-                    metadata=(("authorization", f"Bearer {gate.token}"),),
-                    timeout=TIMEOUT_S,
-                    wait_for_ready=False,
-                )
+                answer = service.ImportStatement(request, metadata=bearer, timeout=TIMEOUT_S)
             except grpc.RpcError as error:
                 raise Refused(_why(error)) from None
-            told(number, len(every))
+            told(len(part))
     return answer
+
+
+def _request(
+    digest: str, said: Said, lines: Sequence[pb.StatementLine], number: int, parts: int
+) -> pb.OperationServiceImportStatementRequest:
+    return pb.OperationServiceImportStatementRequest(
+        request_id=f"{digest[:48]}-{number}",
+        carrier=said.carrier,
+        account=said.account,
+        sha256=digest,
+        statement_no=said.statement_no,
+        period_from=_time(said.period_from),
+        period_to=_time(said.period_to),
+        total=_money(said.total),
+        lines=lines,
+        part=number,
+        parts=parts,
+        corrects_statement_no=said.corrects,
+    )
+
+
+def as_text(answer: pb.OperationServiceImportStatementResponse) -> str:
+    """What came of it: every exception that was told, and the counts."""
+    rows = [
+        f"line {one.line_no or '–':>6}  {_name(one.kind):<26} {one.waybill:<20} {one.note}"
+        for one in answer.exceptions
+    ]
+    if answer.exception_count > len(rows):
+        rows.append(f"and {answer.exception_count - len(rows)} more: ListExceptions has them")
+    rows.append(
+        f"statement {answer.statement_id}: {answer.matched_count} lines matched, "
+        f"{answer.differing_count} differ, {answer.unmatched_count} are not ours, "
+        f"{answer.exception_count} exceptions{', imported before' * answer.replayed}"
+    )
+    return "\n".join(rows)
+
+
+def as_json(answer: pb.OperationServiceImportStatementResponse) -> str:
+    return MessageToJson(
+        answer, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+
+
+def _name(kind: Any) -> str:
+    return pb.ExceptionKind.Name(kind).removeprefix("EXCEPTION_KIND_")
 
 
 def _why(error: Any) -> str:

@@ -113,6 +113,7 @@ class Scene:
     control: str
     push: str
     metrics: str
+    address: str  # of the gateway's gRPC
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     @property
@@ -284,7 +285,13 @@ async def played(store: str, **contract: Any) -> AsyncIterator[Scene]:
                     assert response.status == 200, await response.text()
             async with grpc.aio.insecure_channel(ready["grpc"]) as channel:
                 scene = Scene(
-                    gateway, channel, http, addresses.control, ready["push"], ready["metrics"]
+                    gateway,
+                    channel,
+                    http,
+                    addresses.control,
+                    ready["push"],
+                    ready["metrics"],
+                    ready["grpc"],
                 )
                 await _merchant(scene)
                 yield scene

@@ -1,7 +1,12 @@
 """What a carrier bills, over real gRPC: the exceptions are the mistakes that were made, exactly."""
 
+import asyncio
 import hashlib
+import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -216,3 +221,53 @@ async def test_what_a_carrier_did_twice_it_bills_twice(stage: tuple[Engine, Scen
     answer = await send(scene, *requests("sf", "twice", statement))
     assert told(answer) == wrong(statement) == {("FEE_BILLED_TWICE", waybill)}
     await scene.clean()
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    program = Path(sys.executable).with_name("turnback")
+    return subprocess.run(
+        [program, "reconcile", *arguments], capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def iso(ms: int) -> str:
+    return datetime.fromtimestamp(ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+async def test_an_operator_sends_the_carriers_file(
+    stage: tuple[Engine, Scene], tmp_path: Path
+) -> None:
+    _, scene = stage
+    for _ in range(3):
+        await scene.stop("sf", await scene.ship("sf", "returned"))
+    await scene.rest()
+    await scene.pass_time(6 * DAY)
+    statement = await bill(scene, "sf", "FEE_DIFFERS")
+    file, token = tmp_path / "sf.csv", tmp_path / "token"
+    file.write_text(statement["csv"], "utf-8")
+    token.write_text(f"{POWERS}\n", "utf-8")
+    options = ["--to", scene.address, "--token-file", str(token), "--carrier", "sf"]
+    options += ["--statement-no", "S1", "--from", iso(statement["from_ms"])]
+    options += ["--until", iso(statement["to_ms"]), "--account", "main"]
+    total = str(Money(statement["total_minor"], "CNY")).split()[0]
+
+    wrong_total = await asyncio.to_thread(command, str(file), *options, "--total", "1.00")
+    assert wrong_total.returncode == 3
+    assert wrong_total.stderr.splitlines()[-1].startswith("FAILED_PRECONDITION: STATEMENT_TOTAL")
+    done = await asyncio.to_thread(command, str(file), *options, "--total", total)
+    assert done.returncode == 1, done.stderr
+    first, last = done.stdout.splitlines()
+    assert "FEE_DIFFERS" in first
+    assert "2 lines matched, 1 differ, 0 are not ours, 1 exceptions" in last
+    again = await asyncio.to_thread(command, str(file), *options, "--total", total, "--json")
+    assert again.returncode == 1
+    assert json.loads(again.stdout)["replayed"] is True
+    bad = tmp_path / "bad.csv"
+    bad.write_text(statement["csv"].replace(",8.00,", ",8.001,", 1), "utf-8")
+    broken = await asyncio.to_thread(command, str(bad), *options, "--total", total)
+    assert broken.returncode == 2
+    assert "amount: finer than the minor unit" in broken.stderr
+    for more in (["--to", "10.0.0.1:50051"], ["--to", "127.0.0.1:1"]):
+        away = await asyncio.to_thread(command, str(file), *options, "--total", total, *more)
+        assert away.returncode in (2, 3)
+        assert "Traceback" not in away.stderr
