@@ -36,11 +36,17 @@ from gateway.domain.payout import SettleOffline
 from gateway.domain.push import ApplyPush, ReceivePush
 from gateway.domain.quote import MakeQuote
 from gateway.domain.reading import Observe
-from gateway.domain.reconcile import Header, Line, Received, ReceivePart
+from gateway.domain.reconcile import (
+    Header,
+    Line,
+    PostStatement,
+    Received,
+    ReceivePart,
+)
 from gateway.domain.register import RegisterParcel
 from gateway.domain.reply import Finish
-from gateway.domain.statement import SIGN, Difference, LineKind, Step
-from gateway.statements import post
+from gateway.domain.statement import SIGN, Difference, LineKind, Statement, Step
+from gateway.statements import networks, post
 from gateway.store.store import Store, driver
 from tests.engines import Engine
 
@@ -209,6 +215,33 @@ class Desk:
         corrects: str = "",
         **of: Any,
     ) -> Any:
+        received = await self.store.run(
+            self.received(channel, number, part, parts, lines, total_minor, corrects, **of)
+        )
+        if not isinstance(received, Received) or received.statement.step is Step.RECEIVING:
+            return received
+        return await post(self.store, received.statement.id)
+
+    async def bill_until(self, commits: int, number: str, lines: Sequence[Line]) -> Statement:
+        """A statement that is left after so many commits of its posting."""
+        command = self.received("sf", number, 1, 1, lines, total(lines))
+        found: Statement = (await self.store.run(command)).statement
+        of = networks(self.store.terms.adapters, self.store.terms)
+        for _ in range(commits):
+            found = await self.store.run(PostStatement(found.id, of))
+        return found
+
+    def received(
+        self,
+        channel: str,
+        number: str,
+        part: int,
+        parts: int,
+        lines: Sequence[Line],
+        total_minor: int,
+        corrects: str = "",
+        **of: Any,
+    ) -> ReceivePart:
         header = Header(
             channel=channel,
             account="a",
@@ -222,12 +255,7 @@ class Desk:
             corrects=corrects,
         )
         header = replace(header, **of)
-        received = await self.store.run(
-            ReceivePart(TENANT, self._key(), header, part, tuple(lines), "operator")
-        )
-        if not isinstance(received, Received) or received.statement.step is Step.RECEIVING:
-            return received
-        return await post(self.store, received.statement.id)
+        return ReceivePart(TENANT, self._key(), header, part, tuple(lines), "operator")
 
     async def differences(self, statement: str = "") -> list[tuple[str, int, str]]:
         """Kind, line and interception of each exception, in order."""

@@ -183,7 +183,9 @@ def _interception(line: StatementLine, statement: Statement, known: Known) -> Ou
         if line.currency != ic.currency or line.currency != statement.currency:
             return suspended(line, X.WRONG_CURRENCY, interception=ic, expected=ic.fee_minor)
         return best
+    late = {one.interception.id for one in mine}  # begun after the period: not what was billed
     others = [one.interception for one in (*named, *by_number)]
+    others = [ic for ic in others if ic.id not in late]
     if others:
         return suspended(line, X.FOREIGN_REFERENCE, interception=others[0], stranger=True)
     return suspended(line, X.FEE_UNKNOWN_WAYBILL)
