@@ -20,6 +20,7 @@ BYTES_MAX = 16 * 2**20
 ROWS_MAX = LINES_MAX * PARTS_MAX
 PROBLEMS_MAX = 20
 LINE_NO_MAX = 10_000_000
+SECONDS_MAX = 253_402_300_799  # the last second of the year 9999
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)", re.ASCII)
 WAYBILL = re.compile(r"[A-Za-z0-9-]{1,40}")
 NUMBER = re.compile(r"[1-9][0-9]{0,7}")
@@ -156,8 +157,8 @@ def time_of(text: str) -> int:
     except ValueError:
         raise ValueError("not a time that a calendar has") from None
     seconds = (found - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(seconds=1)
-    if seconds < 0:
-        raise ValueError("not before 1970")
+    if not 0 <= seconds <= SECONDS_MAX:
+        raise ValueError("from 1970 to the end of 9999")
     return seconds * 1000
 
 

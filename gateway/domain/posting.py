@@ -26,7 +26,7 @@ from gateway.domain.lifecycle import (
     move,
     note,
 )
-from gateway.domain.matching import Due, Known, Ours, Stands, judge
+from gateway.domain.matching import MENDED, Due, Known, Ours, Stands, judge
 from gateway.domain.matching import Verdict as Found
 from gateway.domain.parcel import Alias, Parcel
 from gateway.domain.statement import (
@@ -292,3 +292,55 @@ def withdraw_line(book: Book, s: Statement, line: StatementLine, env: Env) -> No
     for row in list(book.all(Exceptional)):
         if row.subject == root:
             close(book, row.id, env, f"corrected by {s.number}"[:200])
+    if match.interception is not None:
+        _left(book, s, replace(match, id=root), line, env)
+
+
+def _left(book: Book, s: Statement, gone: LineMatch, line: StatementLine, env: Env) -> None:
+    """What a withdrawn line leaves behind: a fee that was given back stands again, perhaps beside
+    another; or the credit of a fee stands alone."""
+    ic = book.need(Interception, gone.interception or "")
+    rows = [row for row in book.all(LineMatch) if row.interception == ic.id and not row.carried]
+    rows = [row for row in rows if book.get(Withdrawal, row.id) is None]
+    if gone.settles is not None:
+        for case in list(book.all(Exceptional)):
+            if case.subject == gone.settles and case.kind in MENDED and case.closed_by == SYSTEM:
+                book.put(amend(case, closed_at=None, closed_by="", resolution=""))
+        credited = {row.settles for row in rows if row.settles}
+        bills = [row for row in rows if row.state is not MatchState.UNMATCHED]
+        bills = [row for row in bills if row.id not in credited and row.settles is None]
+        if len(bills) > 1:
+            note = "a credit was withdrawn, and two fees stand"
+            _tell(book, s, X.FEE_BILLED_TWICE, ic, line, note, env)
+    elif any(row.settles == gone.id for row in rows):
+        note = "a fee was withdrawn, and its credit stands"
+        _tell(book, s, X.FEE_DIFFERS, ic, line, note, env)
+
+
+def _tell(
+    book: Book,
+    s: Statement,
+    kind: ExceptionKind,
+    ic: Interception,
+    line: StatementLine,
+    detail: str,
+    env: Env,
+) -> None:
+    """An exception about what no line of this statement says."""
+    subject = f"{s.id}/withdraws/{line.line_no}"
+    key = f"{kind}/{subject}"
+    book.put(Exceptional(key, subject, s.tenant, kind, detail, env.now, None, "", ""))
+    book.put(
+        Difference(
+            id=key,
+            statement=s.id,
+            line_no=0,
+            waybill=ic.waybill,
+            interception=ic.id,
+            claim=None,
+            award=None,
+            expected=None,
+            actual=line.amount,
+            currency=line.currency,
+        )
+    )

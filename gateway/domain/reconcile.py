@@ -329,9 +329,9 @@ def _chunk(book: Book, s: Statement, of: Statement, env: Env, terms: Terms) -> S
     lines = [line for line in book.of(StatementLine, of.id) if line.line_no > s.cursor]
     lines.sort(key=lambda line: line.line_no)
     repeats = _repeats(book, s) if s.corrects else {}
-    shelf = Shelf(book)
+    shelf = Shelf(book) if of is s else None
     for line in lines[:CHUNK]:
-        if of is s:
+        if shelf is not None:
             match_line(book, shelf, s, line, repeats.get(line.id), env, terms)
         elif line.id not in repeats.values():
             withdraw_line(book, s, line, env)

@@ -477,13 +477,15 @@ WHERE i.money = 'CAPTURED' AND t.at >= span.since AND t.at < span.until
     AND NOT EXISTS (SELECT 1 FROM difference d JOIN exception x ON x.id = d.id
         WHERE d.interception = i.id AND x.kind = 'FEE_NOT_BILLED')
 UNION ALL
-SELECT m.interception, 'two fees stand against one interception'
+SELECT m.interception, 'two fees stand against one interception, and nobody was told'
 FROM line_match m
 JOIN statement_line l ON l.id = m.id AND l.kind = 'FEE'
 WHERE m.interception IS NOT NULL AND m.carried IS NULL AND m.state <> 'UNMATCHED'
     AND NOT EXISTS (SELECT 1 FROM withdrawal w WHERE w.id = m.id)
     AND NOT EXISTS (SELECT 1 FROM line_match c WHERE c.settles = m.id AND c.carried IS NULL
         AND NOT EXISTS (SELECT 1 FROM withdrawal w WHERE w.id = c.id))
+    AND NOT EXISTS (SELECT 1 FROM difference d JOIN exception x ON x.id = d.id
+        WHERE d.interception = m.interception AND d.line_no = 0 AND x.kind = 'FEE_BILLED_TWICE')
 GROUP BY m.interception HAVING COUNT(*) > 1
 UNION ALL
 SELECT m.id, m.state || ', and nobody was told'

@@ -72,6 +72,9 @@ def statements(
         found = book.get(Statement, key)
         if found is not None and found.step in (Step.WITHDRAWING, Step.MATCHING):
             yield from _chunk(book, found, load)
+            for row in book.all(LineMatch):
+                named.interceptions.append(row.interception or "")
+                named.claims.append(row.claim or "")
     lines = book.all(StatementLine) if posting else []
     if lines:
         yield from _named(lines, sorted({n for want in wants for n in want.networks}), named)

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from tests.fuzz import bodies, calls, configs, forged, over_http
+from tests.fuzz import bodies, calls, configs, forged, over_http, statements
 from tests.fuzz.run import Tally
 
 Run = Callable[[Tally, Iterable[int]], None]
@@ -27,6 +27,7 @@ PARTS: Mapping[str, Part] = {
     "http": Part(over_http.run, 10_000, "requests to the push endpoints of a running gateway"),
     "grpc": Part(calls.run, 100_000, "messages to every method of a running gateway"),
     "forged": Part(forged.run, 100_000, "pushes whose signature, account or secret is wrong"),
+    "statements": Part(statements.run, 100_000, "statement files, and statements about a ledger"),
     "config": Part(configs.run, 5_000, "configurations, checked and built"),
 }
 

@@ -1,6 +1,8 @@
 """A small part of `make fuzz`: every kind of input, with the seed of the day a release is cut."""
 
 import asyncio
+import csv
+import io
 import re
 import subprocess
 import sys
@@ -11,8 +13,14 @@ from functools import partial
 import pytest
 
 from gateway.domain.carrier import Credentials, Push, Tier
+from gateway.domain.money import Money
+from gateway.domain.reconcile import JudgeStatement, PostStatement
+from gateway.domain.statement import LineKind, Step
 from gateway.pushes import understood
-from tests.fuzz import bodies, calls, configs, forged, over_http
+from gateway.statement_file import FileLine, Unreadable, read
+from gateway.statements import networks
+from gateway.store.store import Store
+from tests.fuzz import bodies, calls, configs, forged, over_http, statements
 from tests.fuzz.pushing import CHANNELS, LARGE, PLAIN, large, large_inside, push, source, varied
 from tests.fuzz.run import CPU_MAX_NS, Tally, chance, shrunk, timed
 from tests.fuzz.target import Target
@@ -20,6 +28,7 @@ from tests.fuzz.target import Target
 SEED = 2
 Run = Callable[[Tally, Iterable[int]], None]
 COUNTS = {"bodies": 20_000, "forged": 5_000, "config": 150, "http": 300, "grpc": 1_500}
+COUNTS["statements"] = 5_000
 
 
 def tally(part: str) -> tuple[Tally, range]:
@@ -42,6 +51,64 @@ def test_no_push_breaks_or_deceives_the_gateway(part: str, run: Run) -> None:
         assert set(done.answered) == set(CHANNELS)
     else:
         assert set(done.ended) >= {forged.REFUSED, forged.SAME, forged.LESS, forged.HINT}
+
+
+def test_no_statement_breaks_the_reader_or_the_ledger() -> None:
+    done, indexes = tally("statements")
+    statements.run(done, indexes)
+    good(done)
+    assert set(done.ended) >= {"read", "refused", "posted", "import STATEMENT_TOTAL"}
+    assert done.ended["posted"] > 100
+
+
+def careless(data: bytes) -> list[FileLine]:
+    rows = csv.DictReader(io.StringIO(data.decode()))
+    return [
+        FileLine(
+            int(row["line_no"]),
+            LineKind(row["kind"]),
+            row["reference"],
+            row["waybill"],
+            Money(int(float(row["amount"]) * 100), row["currency"]),
+            None,
+        )
+        for row in rows
+    ]
+
+
+def talkative(data: bytes) -> list[FileLine]:
+    try:
+        return read(data)
+    except Unreadable:
+        raise Unreadable([data.decode("utf-8", "replace")[-60:].replace("\n", " ")]) from None
+
+
+def without_end(data: bytes) -> list[FileLine]:
+    return [replace(line, reference=line.reference * 9) for line in read(data)]
+
+
+@pytest.mark.parametrize("reader", [careless, talkative, without_end])
+def test_a_reader_that_is_not_strict_is_found_out(reader: statements.Reader) -> None:
+    done = Tally("statements", SEED, 2_000)
+    fuzz = statements.Statements(done, reader)
+    for index, rng in done.each(range(2_000)):
+        fuzz.file(index, rng)
+    assert len(done.violations) >= 3
+
+
+async def hasty(store: Store, key: str) -> object:
+    """Posts every line, and never asks what should have been there."""
+    of = networks(store.terms.adapters, store.terms)
+    while (found := await store.run(PostStatement(key, of))).step is not Step.JUDGING:
+        if found.step is Step.POSTED:
+            return found
+    return await store.run(JudgeStatement(key))
+
+
+async def test_a_ledger_that_misses_what_is_not_there_is_found_out() -> None:
+    done = Tally("statements", SEED, 600)
+    await statements.Statements(done, poster=hasty).all(range(0, 600, statements.IMPORT_EVERY))
+    assert any("the audit finds R2" in violation.why for violation in done.violations)
 
 
 async def test_every_configuration_is_taken_or_refused_in_plain_words() -> None:

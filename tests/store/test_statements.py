@@ -408,6 +408,28 @@ async def test_the_correction_of_a_correction_takes_back_what_that_one_kept(desk
     assert desk.engine.table("SELECT COUNT(*) FROM withdrawal") == [(2,)]
 
 
+async def test_a_credit_that_is_withdrawn_opens_again_what_it_had_closed(desk: Desk) -> None:
+    key = await captured(desk)
+    desk.later(1000)
+    await desk.bill("sf", "1", line(1, FEE, key, 800), line(2, FEE, key, 800))
+    await desk.bill("sf", "2", line(1, CREDIT, key, 800), line(2, CREDIT, key, 800))
+    await desk.bill("sf", "3", line(1, FEE, key, 800))  # of the bills none stands: a new one does
+    assert kinds(desk) == ["FEE_DIFFERS"]
+    await desk.bill("sf", "4", *others(1, 1), corrects="2")
+    assert kinds(desk) == ["FEE_BILLED_TWICE", "FEE_BILLED_TWICE", "FEE_UNKNOWN_WAYBILL"]
+
+
+async def test_a_fee_that_is_withdrawn_leaves_no_credit_behind_unseen(desk: Desk) -> None:
+    key = await captured(desk)
+    await desk.see(key, M.SIGNED)
+    desk.later(1000)
+    await desk.bill("sf", "1", line(1, FEE, key, 800))
+    await desk.bill("sf", "2", line(1, CREDIT, key, 800))
+    assert kinds(desk) == []
+    await desk.bill("sf", "3", *others(1, 1), corrects="1")
+    assert "FEE_DIFFERS" in kinds(desk)
+
+
 async def test_only_the_newest_can_be_corrected(desk: Desk) -> None:
     await desk.bill("sf", "1", *others(1, 1))
     await desk.bill("sf", "2", *others(1, 2), corrects="1")
