@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gateway.domain.interception import edges
-from tests.simulation.faults import CLIENT, DOOR, PROCESS, PUSH, ROUND, WIRE
+from tests.simulation.faults import CLIENT, DOOR, PLIGHT, PROCESS, PUSH, ROUND, STRAIT, WIRE
 from tests.simulation.world import CRASHES
 
 PAUSED = "a reply kept from before the bound: it takes a second process on one store"
@@ -30,6 +30,8 @@ def faults() -> Iterator[str]:
     yield from (f"push.{name}" for name in (*PUSH, *DOOR))
     yield from (f"process.{name}" for name in PROCESS)
     yield from (f"round.{name}" for name in ROUND)
+    yield from (f"strait.{name}" for name in STRAIT)
+    yield from (f"plight.{name}" for name in PLIGHT)
     yield from (f"crash.{name}" for name in CRASHES)
     yield from (f"client.{name}" for name in CLIENT)
 

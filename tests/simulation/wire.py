@@ -100,6 +100,9 @@ class Wire:
     def _fault(self, asked: Asked) -> str:
         if asked.operation is Operation.INTERCEPT and asked.waybill in self.planned:
             return self.planned.pop(asked.waybill)
+        strait = self.world.straits.fault(asked.account.carrier, asked.operation, asked.waybill)
+        if strait is not None:
+            return strait
         if asked.account.carrier == self.down:
             return "connect_refused"
         if asked.account.carrier == self.silent:
@@ -127,7 +130,7 @@ class Wire:
             out_s = chance.uniform(0.001, 0.02)
             if fault.late:
                 out_s = endpoint.timeout_s + chance.uniform(0.05, LATE_S)
-                out_s += BEYOND_S if fault.overdue else 0
+                out_s += BEYOND_S + world.straits.held_s() if fault.overdue else 0
             elif name == "connect_timeout":
                 out_s = endpoint.connect_s
             await asyncio.sleep(out_s)
@@ -177,6 +180,9 @@ class Wire:
         if executes:
             astray = other_waybill(asked.waybill) if name == "wrong_waybill" else ""
             done = replace(asked, twice=name == "executes_twice", astray=astray)
+            if name == "stale_query" and asked.record is not None:
+                done = replace(done, record=replace(asked.record, journal=[]))
+                world.broken.add(asked.waybill)
             before = len(asked.record.journal) if asked.record is not None else 0
             said = dialect.perform(done, world.depot, world.now)
             if asked.record is not None:
