@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 DEADLINE_MS = 30 * MINUTE_MS  # of a send: the contracts' usual one
 STALLS_MAX = 4  # of one stretch
-BEGIN = {"cut_off": 5, "forgetful": 10}  # parcels: the more, the more of them are in it
+BEGIN = {"cut_off": 5, "forgetful": 12}  # parcels; the second takes more than there are slots
 STEPS_MS = (5_000, 20_000, 40_000, 70_000)
 
 
@@ -95,7 +95,9 @@ class Straits:
         await asyncio.sleep(self.chance.uniform(0.6, 1.0))
         out_s = BOUND_MS / 1000 + self.chance.uniform(1.0, 4.0)
         world.refuse(out_s)
-        await asyncio.sleep(out_s + 1.5)
+        await asyncio.sleep(out_s + 0.001)
+        world.advance(1_000)  # whoever looks for work looks now; what waits to be kept waits on
+        await asyncio.sleep(1.5)
 
     # -- on the wire ----------------------------------------------------------------------
 

@@ -132,6 +132,7 @@ class World:
     _fatal: int = 0  # fail points until the next crash; 0 never
     _fatal_kind: str = ""  # only these count; "" all
     _refusing_until: float = 0.0
+    _out_until: float = 0.0  # the same in a strait: no shorter refusal ends it
     _chaos: bool = False
     _ids: int = 0
     _incarnations: int = 0
@@ -202,12 +203,12 @@ class World:
             if strikes(self._pace, PROCESS["store_refuses"]):
                 self.met("process.store_refuses")
                 self._refusing_until = self.loop.time() + self._pace.uniform(0.05, 5.0)
-            if self.loop.time() < self._refusing_until:
+            if self.loop.time() < max(self._refusing_until, self._out_until):
                 raise sqlite3.OperationalError("disk I/O error")
 
     def refuse(self, seconds: float) -> None:
         """The store takes nothing for so long."""
-        self._refusing_until = self.loop.time() + seconds
+        self._out_until = self.loop.time() + seconds
 
     def met(self, name: str) -> None:
         self.met_[name] += 1
