@@ -8,14 +8,7 @@ from gateway.domain.interception import edges
 from tests.simulation.faults import CLIENT, DOOR, PLIGHT, PROCESS, PUSH, ROUND, STRAIT, WIRE
 from tests.simulation.world import CRASHES
 
-PAUSED = "a reply kept from before the bound: it takes a second process on one store"
-NOT_HERE = {  # edges that nothing in this world leads to, and why; the suites of the domain do
-    "movement NONE > NOT_SHIPPED": "an order cancelled before pick-up: no carrier here scans it",
-    "movement LOST > NONE": "lost before it was turned round: here the way back loses parcels",
-    "decision QUEUED > REFUSED": "delivered between a query's `none` and the next send: rare here",
-    "decision QUEUED > PROCESSING": PAUSED,
-    "decision QUEUED > ACCEPTED": PAUSED,
-}
+NOT_HERE: dict[str, str] = {}  # edges that nothing in this world can lead to, and why
 
 
 @dataclass(frozen=True, slots=True)

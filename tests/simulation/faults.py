@@ -83,12 +83,12 @@ ROUND: Mapping[str, int] = {  # and in a million rounds
     "business_leap": 60_000,
 }
 STRAIT: Mapping[str, int] = {  # stretches that are worse than chance makes them: the same
-    "cut_off": 30_000,
-    "forgetful": 20_000,
+    "cut_off": 25_000,  # a carrier that holds up what it is to do, past our deadline
+    "forgetful": 15_000,  # one whose answers are from before, and a store that is out meanwhile
 }
 PLIGHT: Mapping[str, int] = {  # and in a million parcels
     "order": 50_000,  # not picked up yet, at a carrier with a verb for it
-    "astray": 20_000,  # lost after it was stopped, and before it is turned round
+    "astray": 30_000,  # lost after it was stopped, mostly before it is turned round
 }
 CLIENT: Mapping[str, int] = {  # how clients behave, in a million calls or lives
     "gives_up": 60_000,

@@ -45,6 +45,7 @@ class Straits:
     on: bool
     name: str = ""  # the strait that is on
     carrier: str = ""  # and whose it is
+    _answers_s: float = 0.0  # when the carrier answers all that it was asked to do
     _held: set[str] = field(default_factory=set)  # parcels whose first request has left
 
     def draw(self) -> int:
@@ -92,6 +93,7 @@ class Straits:
         """The store takes nothing for longer than the bound, while answers wait to be kept; and
         the carrier, asked, tells of a time before it had ours."""
         world = self.world
+        self._answers_s = world.loop.time() + 2.0
         await asyncio.sleep(self.chance.uniform(0.6, 1.0))
         out_s = BOUND_MS / 1000 + self.chance.uniform(1.0, 4.0)
         world.refuse(out_s)
@@ -118,6 +120,12 @@ class Straits:
         """How long after the bound's own excess a request that is held up still takes."""
         return self.chance.uniform(0.0, 110.0) if self.name == "cut_off" else 0.0
 
+    def back_s(self, carrier: str, operation: str) -> float | None:
+        """How long the answer takes that was put off; None: what chance says."""
+        if self.name != "forgetful" or (carrier, operation) != (self.carrier, "intercept"):
+            return None
+        return max(0.001, self._answers_s - self.world.loop.time())
+
     # -- parcels --------------------------------------------------------------------------
 
     def lot(self, channel: str, plan: Journey) -> Lot | None:
@@ -133,20 +141,34 @@ class Straits:
             return Lot(ago, Outcome.RETURNED, self.chance.random() < 0.5, {})
         if "astray" in struck:
             self.world.met("plight.astray")
-            slow = {"turn_ms": 36 * HOUR_MS, "lost_ms": self.chance.choice((1, 5)) * HOUR_MS}
-            slow["found_ms"] = self.chance.choice((12, 40)) * HOUR_MS
-            ago = plan.middle_of(Status.IN_TRANSIT)
-            return Lot(ago, Outcome.LOST_THEN_TURNED, self.chance.random() < 0.6, slow)
+            return self._astray(plan)
         return None
+
+    def _astray(self, plan: Journey) -> Lot:
+        """Lost for so long that it is noticed. Found, it lies, or is back or delivered before
+        anybody looks again."""
+        ago, chance = plan.middle_of(Status.IN_TRANSIT), self.chance
+        times = {"lost_ms": chance.choice((1, 5)) * HOUR_MS, "return_ms": 8 * HOUR_MS}
+        times |= {"found_ms": chance.choice((20, 40)) * HOUR_MS, "turn_ms": 36 * HOUR_MS}
+        match chance.randrange(4):
+            case 0:
+                quick = {"turn_ms": 0, "return_ms": 2 * HOUR_MS}
+                return Lot(ago, Outcome.LOST_THEN_TURNED, False, times | quick)
+            case 1:
+                return Lot(ago, Outcome.LOST_THEN_DELIVERED, False, times | {"turn_ms": 0})
+            case _:
+                return Lot(ago, Outcome.LOST_THEN_TURNED, chance.random() < 0.6, times)
 
     def _caught(self, plan: Journey) -> Lot:
         """One in a strait: stopped soon if it is stopped at all, or at its buyer's door."""
-        quick = {"after_ms": self.chance.choice((0, 30_000)), "return_ms": 2 * HOUR_MS}
+        quick: dict[str, Any] = {"after_ms": self.chance.choice((0, 30_000)), "when": "reply"}
+        quick["return_ms"] = 2 * HOUR_MS
         quick["turn_ms"] = 0 if self.name == "cut_off" else 2 * HOUR_MS
         ago = plan.middle_of(Status.IN_TRANSIT)
         if self.name == "cut_off" and self.chance.random() < 0.4:
             ago = plan.delivered - self.chance.randrange(5, 28) * MINUTE_MS
-        return Lot(ago, Outcome.RETURNED, True, quick)
+        refused = self.name == "forgetful" and self.chance.random() < 0.2
+        return Lot(ago, Outcome.REFUSED if refused else Outcome.RETURNED, True, quick)
 
 
 def _knows_again(channel: str) -> bool:

@@ -143,6 +143,8 @@ class Wire:
                 back_s = chance.uniform(0.001, 0.05)
                 if name == "slow":
                     back_s = chance.uniform(0.2, 0.99) * endpoint.timeout_s - out_s
+                    put_off_s = world.straits.back_s(asked.account.carrier, asked.operation)
+                    back_s = back_s if put_off_s is None else put_off_s
                 await asyncio.sleep(back_s)
             elif not fault.answers:
                 outcome = None
