@@ -151,7 +151,7 @@ def report(kept: State, as_json: bool) -> int:
     else:
         shown = Table("met", "times", "")
         for row in rows:
-            few = "" if row.count >= ENOUGH else row.excuse or f"less than {ENOUGH}"
+            few = "" if row.count >= ENOUGH else f"less than {ENOUGH}"
             shown.add_row(row.name, str(row.count), few)
         Console().print(shown)
         for seed, size, rule, what in kept.violations[:SHOWN_MAX]:

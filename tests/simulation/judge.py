@@ -98,7 +98,7 @@ class Kept:
     waybill: str
     entries: tuple[Interception, ...]  # what the carrier's journal has under its name
     truth: Facts
-    order_cancelled_ms: int | None = None
+    order_cancelled_ms: int | None
 
     @property
     def entry(self) -> Interception | None:
@@ -137,8 +137,9 @@ def kept(world: "World") -> Iterator[Kept]:
             for place, entry in enumerate(record.journal)
             if not entry.by_other and (*record.parcel.key, place) in ours
         ]
-        fields: list[Any] = [*row, tuple(entries), facts(record, world.now)]
-        yield Kept(*fields, record.parcel.order_cancelled_ms)
+        truth = (facts(record, world.now), record.parcel.order_cancelled_ms)
+        fields: list[Any] = [*row, tuple(entries), *truth]
+        yield Kept(*fields)
 
 
 # -- decisions and money -------------------------------------------------------------------
