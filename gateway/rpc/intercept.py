@@ -234,21 +234,25 @@ class InterceptService:
         """What is shown with each: one query of a kind, however many they are."""
         if not rows:
             return {}
-        read = self._shell.store.rows
         ids = {"keys": sorted(row.id for row in rows)}
         parcels = {"keys": sorted({row.parcel for row in rows})}
         quoted = {"keys": sorted({row.quote for row in rows})}
-        used = await read(Request, "requests_of_subjects", method="Create", **ids)
-        lines = grouped(await read(OrderLine, "lines_of_parcels", **parcels), "parcel")
-        networks = {p.id: p.network for p in await read(Parcel, "parcels_by_id", **parcels)}
-        aliases = grouped(await read(Alias, "aliases_of_parcels", **parcels), "parcel")
-        claims = grouped(await read(Claim, "claims_of_parcels", **parcels), "interception")
-        cases = grouped(await read(Exceptional, "open_exceptions_of", **ids), "subject")
-        quotes = {quote.id: quote for quote in await read(Quote, "quotes_by_id", **quoted)}
-        last = {
-            event.interception: event for event in await read(EventRow, "last_events_of", **ids)
-        }
-        first = {request.subject: request for request in used}  # newest first: the oldest stays
+        found = await self._shell.store.several(
+            (Request, "requests_of_subjects", {"method": "Create", **ids}),
+            (OrderLine, "lines_of_parcels", parcels),
+            (Parcel, "parcels_by_id", parcels),
+            (Alias, "aliases_of_parcels", parcels),
+            (Claim, "claims_of_parcels", parcels),
+            (Exceptional, "open_exceptions_of", ids),
+            (Quote, "quotes_by_id", quoted),
+            (EventRow, "last_events_of", ids),
+        )
+        networks = {parcel.id: parcel.network for parcel in found[2]}
+        quotes = {quote.id: quote for quote in found[6]}
+        last = {event.interception: event for event in found[7]}
+        first = {request.subject: request for request in found[0]}  # newest first: the oldest stays
+        lines, aliases = grouped(found[1], "parcel"), grouped(found[3], "parcel")
+        claims, cases = grouped(found[4], "interception"), grouped(found[5], "subject")
         return {
             row.id: messages.Beside(
                 request_id=first[row.id].id.split("/", 1)[1] if row.id in first else "",
