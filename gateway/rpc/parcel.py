@@ -59,9 +59,10 @@ class ParcelService:
 
     async def _by_number(self, network: str, waybill: str) -> list[Parcel]:
         key = {"network": network, "waybill": waybill}
-        store = self._shell.store
-        found = await store.rows(Parcel, "parcel_by_number", **key)
-        return found or await store.rows(Parcel, "parcel_by_alias", **key)
+        found, aliased = await self._shell.store.several(
+            (Parcel, "parcel_by_number", key), (Parcel, "parcel_by_alias", key)
+        )
+        return found or aliased
 
     async def shown(self, parcel: Parcel) -> types.Parcel:
         key = {"parcel": parcel.id}

@@ -19,7 +19,7 @@ from gateway.rpc.registration import network_of, register
 from gateway.rpc.shell import Call, Shell
 from gateway.store.store import Store
 
-PLACES_MAX = 50_000  # quotes whose carrier account is remembered: some minutes of full load
+PLACES_MAX = 10_000  # quotes whose carrier account is remembered: some minutes of full load
 SLACK_MS = 60  # of the time for an answer, for the commit after the carrier's tracking
 
 

@@ -43,7 +43,7 @@ PRAGMAS = (
     "PRAGMA foreign_keys = ON",
     "PRAGMA busy_timeout = 2000",
     "PRAGMA secure_delete = ON",  # what is erased is overwritten, not only given up
-    "PRAGMA cache_size = -65536",
+    "PRAGMA cache_size = -16384",  # KiB of a connection; what the system keeps is shared by all
     "PRAGMA wal_autocheckpoint = 4000",
 )
 GUARD = (  # what M8 looks for: the triggers that refuse a change
