@@ -29,7 +29,7 @@ from gateway.store.writer import Unavailable
 from gateway.telemetry import Metrics, logger
 
 Unary = Callable[[Any, Call], Awaitable[Message]]
-Stream = Callable[[Any, Call], AsyncIterator[Message]]
+Stream = Callable[[Any, Call], AsyncIterator[Message | bytes]]  # bytes: a message, written
 Context = grpc.aio.ServicerContext[Any, Any]
 NAMED = ("request_id", "quote_id", "interception_id", "claim_id", "award_id", "parcel_id")
 FRAMES_MAX = 12
@@ -200,7 +200,7 @@ class Door:
                 request = self.parse(raw, told)
                 with guard.watching(caller.tenant):
                     async for message in behaviour(request, Call(caller, arrived)):
-                        yield message.SerializeToString()
+                        yield _written(message)
             except (asyncio.CancelledError, GeneratorExit):
                 told.code = "CANCELLED"
                 raise
@@ -213,6 +213,10 @@ class Door:
                 await _abort(context, told.failure)
 
         return answer
+
+
+def _written(message: Message | bytes) -> bytes:
+    return message if isinstance(message, bytes) else message.SerializeToString()
 
 
 def _failure(guard: Guard, error: Exception) -> Failure:

@@ -241,7 +241,13 @@ class Store:
             query, of = "events_of_interception", {"interception": interception}
         elif merchant:
             query, of = "events_of_merchant", {"merchant": merchant}
-        params = {"tenant": tenant, "after": after, "limit": limit, **of}
+        return await self._events(query, {"tenant": tenant, "after": after, "limit": limit, **of})
+
+    async def log(self, after: int, limit: int) -> list[tuple[int, EventRow]]:
+        """Events of all tenants after a position, oldest first, each with its own."""
+        return await self._events("events_of_all", {"after": after, "limit": limit})
+
+    async def _events(self, query: str, params: Mapping[str, Any]) -> list[tuple[int, EventRow]]:
         (table,) = await self._driver.fetch([(query, params)])
         if not table.rows:
             return []
