@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from random import random
 from typing import Any
 
 import grpc
@@ -21,7 +22,8 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc_status import rpc_status
 
 from gateway.config import Limits
-from gateway.rpc.auth import Gate, role_of
+from gateway.rpc.admission import STAGES, Valve
+from gateway.rpc.auth import Caller, Gate, role_of
 from gateway.rpc.errors import Failure, broken, invalid, limited, of_store, unavailable
 from gateway.rpc.fields import check
 from gateway.rpc.shell import Call
@@ -32,7 +34,9 @@ Unary = Callable[[Any, Call], Awaitable[Message]]
 Stream = Callable[[Any, Call], AsyncIterator[Message | bytes]]  # bytes: a message, written
 Context = grpc.aio.ServicerContext[Any, Any]
 NAMED = ("request_id", "quote_id", "interception_id", "claim_id", "award_id", "parcel_id")
+ITEMS = "items"  # of a batch
 FRAMES_MAX = 12
+TURNED_AWAY = unavailable("OVERLOADED")
 WATCH_RETRY_S = 5.0
 
 
@@ -50,13 +54,22 @@ class Told:
 class Guard:
     """One for the server: it counts the calls under way, and ends them when it drains."""
 
-    def __init__(self, gate: Gate, limits: Limits, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        limits: Limits,
+        metrics: Metrics,
+        chance: Callable[[], float] = random,
+    ) -> None:
         self._gate = gate
+        self._chance = chance
         self._limits = limits
         self._metrics = metrics
         self._log = logger()
         self._under_way = 0
         self._watches: Counter[str] = Counter()
+        self.valve = Valve(limits.late_ms / 1000)
+        self._turned_away = 0  # since it was last said
         self.draining = asyncio.Event()
         self._ended = asyncio.Event()
 
@@ -114,6 +127,25 @@ class Guard:
             self._metrics.watches.dec()
             self._left()
 
+    def let_in(self, stage: int | None) -> None:
+        """Raises Failure where the process runs too late to begin anything."""
+        if self.valve.turns_away(stage, self._chance()):
+            self._turned_away += 1
+            self._metrics.shed.inc()
+            raise TURNED_AWAY.with_traceback(None)
+
+    def charge(self, caller: Caller, items: int) -> None:
+        """A batch is as many calls as it has items; whoever owes some waits for them."""
+        self._gate.charge(caller, items - 1)
+
+    def say(self) -> None:
+        """Who is turned away has no log line of his own: they are too many, and cost too much."""
+        self._metrics.pressure.set(self.valve.pressure)
+        if self._turned_away:
+            pressure = round(self.valve.pressure, 2)
+            self._log.warning("turned away", calls=self._turned_away, pressure=pressure)
+            self._turned_away = 0
+
     def failed(self, error: Exception) -> Failure:
         """What the caller is told of an error that nobody foresaw."""
         incident = uuid.uuid4().hex
@@ -128,6 +160,8 @@ class Guard:
 
     def told(self, name: str, told: Told, seconds: float) -> None:
         self._metrics.rpc(name, told.code, seconds)
+        if told.failure is TURNED_AWAY:
+            return
         reason = {"reason": told.failure.reason} if told.failure else {}
         self._log.info(
             "rpc",
@@ -155,6 +189,8 @@ class Door:
         self.role = role_of(method)
         self._request = GetMessageClass(method.input_type)
         self._named = [n for n in NAMED if n in method.input_type.fields_by_name]
+        self._stage = STAGES.get(self.name)
+        self._batch = ITEMS in method.input_type.fields_by_name
 
     def parse(self, raw: bytes, told: Told) -> Message:
         try:
@@ -173,7 +209,10 @@ class Door:
             arrived, told = clock(), Told()
             try:
                 caller = guard.admit(context, self, told, arrived)
+                guard.let_in(self._stage)
                 request = self.parse(raw, told)
+                if self._batch:
+                    guard.charge(caller, len(getattr(request, ITEMS)))
                 with guard.counted():
                     message = await behaviour(request, Call(caller, arrived))
                     return message.SerializeToString()

@@ -20,6 +20,7 @@ from gateway.pb.turnback.v1 import (
     parcel_service_pb2,
     wallet_service_pb2,
 )
+from gateway.rpc.admission import listen
 from gateway.rpc.auth import Gate
 from gateway.rpc.carrier import CarrierService
 from gateway.rpc.claim import ClaimService
@@ -104,6 +105,7 @@ class Server:
             names = (*served, health.SERVICE_NAME, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, self._server)
         self.port = 0
+        self._listening: asyncio.Task[None] | None = None
 
     def _handlers(self, served: dict[str, Any]) -> Iterator[grpc.GenericRpcHandler]:
         """Every method of the protocol; one without a role or a behaviour stops the start."""
@@ -132,6 +134,7 @@ class Server:
             raise ConfigError([f"grpc: cannot listen on {address}"]) from error
         await self._server.start()
         await self.ready(True)
+        self._listening = asyncio.create_task(listen(self._guard.valve, self._guard.say))
         return self.port
 
     async def ready(self, serving: bool) -> None:
@@ -163,3 +166,5 @@ class Server:
         await self._server.stop(LAST_WORDS_S)
         await going
         await self.errands.drain(max(0.0, end - loop.time()))
+        if self._listening is not None:
+            self._listening.cancel()
