@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from loadtest import bench, crash, demo, report, sharing
+from loadtest import crash, demo, report, sharing
+from loadtest.bench import command as bench
 from loadtest.drive import Restless
 from loadtest.fleet import FleetError
 from loadtest.traffic import command as traffic

@@ -1,9 +1,7 @@
 """`turnback-load bench`: options, and what is printed and saved."""
 
 import json
-import os
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,19 +10,13 @@ import uvloop
 from rich.console import Console
 
 from loadtest.bench import picture, results, tables
-from loadtest.bench.operations import OPERATIONS
+from loadtest.bench.operations import OPERATIONS, Name
 from loadtest.bench.stage import Engine, Sender
 from loadtest.cluster import ClusterError
 from loadtest.fleet import FleetError
 
 PAGE, PICTURE = "performance.md", "performance.svg"
 EXIT_NOT_RUN = 3
-Name = StrEnum("Name", [(each.name.upper(), each.name) for each in OPERATIONS])
-
-
-def quiet() -> None:
-    """Processes are started beside open channels; none of them uses the channels of this one."""
-    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 
 def command(
@@ -41,7 +33,6 @@ def command(
     save: Annotated[Path | None, typer.Option("--json", help="Save the figures here.")] = None,
 ) -> None:
     """CPU time of the gateway per operation, beside bare floors, in one run."""
-    quiet()
     chosen = [each for each in OPERATIONS if not only or each.name in only]
     options = results.Options(
         operations=chosen,

@@ -113,8 +113,6 @@ async def measure(stage: Stage, calls: int = CALLS) -> Latency:
                 await _timed(commit, number),
             )
             if number >= WARM:
-                for kept, one in zip(
-                    (found.create, found.direct, found.commit), took, strict=True
-                ):
+                for kept, one in zip((found.create, found.direct, found.commit), took, strict=True):
                     kept.append(one)
     return found

@@ -8,6 +8,7 @@ import itertools
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from enum import StrEnum, auto
 from typing import Any
 
 import grpc.aio
@@ -31,11 +32,22 @@ Both = tuple[Measured, Measured]
 Prepare = Callable[[Stage, int], AbstractAsyncContextManager[Both]]
 
 
+class Name(StrEnum):
+    """What can be measured."""
+
+    QUOTE = auto()
+    CREATE = auto()
+    PUSH = auto()
+    GET = auto()
+    LIST = auto()
+    WATCH = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One row of the benchmark."""
 
-    name: str
+    name: Name
     per: str  # what one of it is
     count: int  # in a measured round
     engines: Sequence[Engine]
@@ -118,9 +130,7 @@ async def get(stage: Stage, total: int) -> AsyncIterator[Both]:
 @asynccontextmanager
 async def list_(stage: Stage, total: int) -> AsyncIterator[Both]:
     await stage.accepted(KNOWN)
-    request = pb.InterceptServiceListRequest(
-        merchant_id=stage.crowd.merchants[0], page_size=PAGE
-    )
+    request = pb.InterceptServiceListRequest(merchant_id=stage.crowd.merchants[0], page_size=PAGE)
 
     def good(answer: pb.InterceptServiceListResponse) -> bool:
         return len(answer.interceptions) == PAGE
@@ -180,9 +190,9 @@ async def watch(stage: Stage, total: int) -> AsyncIterator[Both]:
 SQLITE, POSTGRES = Engine.SQLITE, Engine.POSTGRES
 ECHO = "a bare gRPC handler that parses the request and sends the same answer"
 OPERATIONS: tuple[Operation, ...] = (
-    Operation("quote", "Quote", 500, (SQLITE,), quote, ECHO),
+    Operation(Name.QUOTE, "Quote", 500, (SQLITE,), quote, ECHO),
     Operation(
-        "create",
+        Name.CREATE,
         "Create",
         500,
         (SQLITE, POSTGRES),
@@ -191,8 +201,8 @@ OPERATIONS: tuple[Operation, ...] = (
         1.25,
     ),
     Operation(
-        "push",
-        "push",
+        Name.PUSH,
+        Name.PUSH,
         500,
         (SQLITE,),
         push,
@@ -200,11 +210,11 @@ OPERATIONS: tuple[Operation, ...] = (
         1.5,
         (Sender.ZTO,),
     ),
-    Operation("get", "Get", 1_000, (SQLITE,), get, ECHO, 1.3),
-    Operation("list", f"List of {PAGE}", 200, (SQLITE,), list_, ECHO),
+    Operation(Name.GET, "Get", 1_000, (SQLITE,), get, ECHO, 1.3),
+    Operation(Name.LIST, f"List of {PAGE}", 200, (SQLITE,), list_, ECHO),
     Operation(
-        "watch",
-        f"event told to one of {WATCHERS} watchers",
+        Name.WATCH,
+        f"Watch, per event and watcher ({WATCHERS})",
         200,
         (SQLITE,),
         watch,

@@ -1,4 +1,4 @@
-"""A run of the benchmark: every operation asked for, on every store asked for, one after the other."""
+"""A run of the benchmark: each operation asked for, on each store, one after the other."""
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -46,10 +46,6 @@ class Result:
         """None where there is no goal."""
         return None if self.operation.goal is None else self.ratio <= self.operation.goal
 
-    @property
-    def label(self) -> str:
-        return f"{self.operation.per}, {self.engine}"
-
 
 @dataclass(slots=True)
 class Run:
@@ -88,6 +84,7 @@ async def run(options: Options, told: Told) -> Run:
             if last:
                 told("one caller")
                 found.latency = await latency.measure(stage, options.latency_calls)
+    found.results.sort(key=lambda each: options.operations.index(each.operation))
     return found
 
 

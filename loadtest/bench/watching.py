@@ -63,8 +63,7 @@ class Listened:
         cursor = await newest(self.stage)
         events = cursor - before
         ears = [
-            asyncio.create_task(heard(self.open(str(cursor)), events))
-            for _ in range(self.watchers)
+            asyncio.create_task(heard(self.open(str(cursor)), events)) for _ in range(self.watchers)
         ]
         used, began = cpu_us(self.creates.pid), time.perf_counter()
         await self.creates.phase(count, callers)
@@ -72,7 +71,6 @@ class Listened:
         seconds = time.perf_counter() - began
         told = cpu_us(self.creates.pid) - used - alone.cpu_us * count
         return Phase(events * self.watchers, told / (events * self.watchers), seconds, [])
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +85,7 @@ class Streamed:
     async def phase(self, count: int, callers: int) -> Phase:
         events = count * self.events
         before, began = cpu_us(self.pid), time.perf_counter()
-        await asyncio.gather(
-            *(heard(self.open(str(events)), events) for _ in range(self.watchers))
-        )
+        await asyncio.gather(*(heard(self.open(str(events)), events) for _ in range(self.watchers)))
         seconds = time.perf_counter() - began
         told = events * self.watchers
         return Phase(told, (cpu_us(self.pid) - before) / told, seconds, [])

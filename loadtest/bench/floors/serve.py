@@ -3,7 +3,7 @@
 Create is one group commit, one POST to the carrier, one group commit. A push is one group commit,
 and its body is not even parsed. A read parses its request and sends the answer that the gateway
 gave, so the sizes are the same. A watched stream writes bytes that were made once. Nothing is
-decided, checked, logged or counted: whatever the gateway costs above it is the price of being right.
+decided, checked, logged or counted: what the gateway costs above it is the price of being right.
 
 Its loop is uvloop's, as the gateway's is; its gRPC server has no interceptor, its HTTP server no
 middleware.
@@ -101,18 +101,14 @@ def echo(answer: Any) -> Handle:
 def stream(event: bytes) -> Callable[[Any, Any], AsyncIterator[bytes]]:
     """As many events as the cursor says."""
 
-    async def handle(
-        request: pb.InterceptServiceWatchRequest, _: Any
-    ) -> AsyncIterator[bytes]:
+    async def handle(request: pb.InterceptServiceWatchRequest, _: Any) -> AsyncIterator[bytes]:
         for _number in range(int(request.cursor)):
             yield event
 
     return handle
 
 
-def methods(
-    given: dict[str, Any], store: Store, session: aiohttp.ClientSession
-) -> dict[str, Any]:
+def methods(given: dict[str, Any], store: Store, session: aiohttp.ClientSession) -> dict[str, Any]:
     """Those that this floor is asked for."""
     answers = {name: base64.b64decode(text) for name, text in given["answers"].items()}
     unary: Any = grpc.unary_unary_rpc_method_handler

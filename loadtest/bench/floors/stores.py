@@ -41,8 +41,8 @@ class Rows:
 
 # The rows of an interception where the carrier's reply is its promise, as the gateway writes them.
 # Create: interception, request, two events, transfer, job, attempt; the quote changes, and the two
-# accounts of the wallet. Finish: evidence, two events, transfer, the job that follows; interception,
-# attempt and job change, and the account that holds. Push: itself and its scan, it and its parcel.
+# accounts of the wallet. Finish: evidence, two events, transfer, the job that follows; then
+# interception, attempt, job, and the account that holds. Push: it and its scan; it and its parcel.
 HOLD = Rows(inserts=7, updates=1, shared=2)
 SETTLE = Rows(inserts=5, updates=3, shared=1)
 PUSH = Rows(inserts=2, updates=2, shared=0)
