@@ -8,7 +8,7 @@ balances and top-ups are as many times as large as the merchant has copies: so t
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,7 +119,7 @@ def _id(text: str) -> list[str]:
     return [_quoted(text[: ID_MS - 8]), "hexed", _quoted(text[ID_MS:])]
 
 
-PIECES = {
+PIECES: Mapping[str, Callable[[str], list[str]]] = {
     "id": _id,
     "digest": lambda text: ["hexed", _quoted(text[8:])],
     "merchant": lambda text: [_quoted(text), "merchant"],
