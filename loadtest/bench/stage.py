@@ -41,7 +41,12 @@ TOP_UP = 500_000_000
 CALL_S = 30.0
 FLOOR = "floor"
 SETTINGS: Json = {
-    "limits": {"quote_read_ms": 10_000, "answer_within_ms": 10_000, "intake_wait_ms": 10_000},
+    "limits": {
+        "quote_read_ms": 10_000,
+        "answer_within_ms": 10_000,
+        "intake_wait_ms": 10_000,
+        "lame_duck_ms": 0,  # nobody else is to be told that a gateway leaves
+    },
     "tenants": {"mall": {"per_second": 100_000}},
 }
 WIDE: Json = {"limits": {"concurrency": 256, "per_second": 10_000, "timeout_ms": 10_000}}

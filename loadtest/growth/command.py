@@ -23,7 +23,7 @@ EXIT_NOT_RUN = 3
 def command(
     size: Annotated[
         list[int] | None,
-        typer.Option(help="Stored interceptions; may be given several times.", min=100),
+        typer.Option(help="Stored interceptions; may be given several times.", min=1_000),
     ] = None,
     store: Annotated[list[Engine] | None, typer.Option(help="Stores; both by default.")] = None,
     runs: Annotated[int, typer.Option(help="Runs of each.", min=1, max=100)] = 5,

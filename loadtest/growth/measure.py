@@ -217,11 +217,9 @@ async def _store(stack: AsyncExitStack, lives: Lives, size: int, cluster: Cluste
         start_ms=lives.ended_ms + HOUR_MS,
         settings=settings("zto"),
         store_url=url,
+        fill=lambda url: load(url, lives, size),
     )
     await stack.enter_async_context(fleet)
-    await fleet.stop_gateway()
-    await load(fleet.store_url, lives, size)
-    await fleet.start_gateway()
     simulation = await stack.enter_async_context(Simulation(fleet.control))
     crowd = Crowd(fleet, simulation, 7)
     stack.push_async_callback(crowd.close)

@@ -63,6 +63,8 @@ class Engine(Protocol):
 
     async def commit(self, fresh: Fresh, known: Known) -> None: ...
 
+    async def close(self) -> None: ...
+
 
 @dataclass(slots=True)
 class Store:
@@ -141,6 +143,11 @@ class Sqlite:
     async def commit(self, fresh: Fresh, known: Known) -> None:
         await self._on_thread(self._commit, fresh, known)
 
+    async def close(self) -> None:
+        self._thread.shutdown()
+        if self._db is not None:
+            self._db.close()
+
     async def _on_thread(self, act: Callable[..., None], *given: Any) -> None:
         await asyncio.get_running_loop().run_in_executor(self._thread, act, *given)
 
@@ -192,6 +199,9 @@ class Postgres:
         if known:
             await self._update.fetch(*zip(*known, strict=True))
         await self._db.execute("COMMIT")
+
+    async def close(self) -> None:
+        await self._db.close()
 
 
 def engine(url: str) -> Engine:
