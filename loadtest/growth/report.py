@@ -16,7 +16,7 @@ WHAT: Mapping[Name, str] = {
     Name.LIST: "List by merchant and time",
     Name.GET: "Get",
 }
-PANEL, GAP, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 400, 40, 400, 64, 24, 112, 56
+PANEL, GAP, HEIGHT, LEFT, TOP, BOTTOM = 420, 84, 400, 64, 112, 56
 TITLE = "CPU time of an operation as the store grows"
 SUPER = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -111,7 +111,7 @@ def picture(curves: Sequence[Curve]) -> str:
     for number, engine in enumerate(engines):
         shown = [curve for curve in curves if curve.engine is engine]
         marks += _panel(engine, shown, number * (PANEL + GAP), max(1.4, most * 1.05))
-    width = max(len(engines) * (PANEL + GAP) - GAP + RIGHT, 620)
+    width = max(len(engines) * (PANEL + GAP), 620)
     return svg.page(width, HEIGHT, TITLE, marks)
 
 
@@ -128,7 +128,7 @@ def _panel(engine: Engine, curves: Sequence[Curve], left: float, high: float) ->
         yield svg.text(left + LEFT - 8, y + 4, said, anchor="end", fill=QUIET, size=12)
     goal = up(GOAL)
     yield svg.line(left + LEFT, goal, left + PANEL, goal, GOOD, 1.4, "5 4")
-    yield svg.text(left + PANEL, goal - 5, f"goal {GOAL:g} ×", anchor="end", fill=GOOD, size=12)
+    yield svg.text(left + PANEL + 8, goal + 4, f"goal {GOAL:g} ×", fill=GOOD, size=12)
     for size in sizes:
         x = across(size)
         yield svg.text(x, HEIGHT - BOTTOM + 20, power(size), anchor="middle", fill=QUIET, size=12)
@@ -140,7 +140,7 @@ def _panel(engine: Engine, curves: Sequence[Curve], left: float, high: float) ->
         yield from _line(curve, COLOURS[number], across, up, number * 7 - 7)
         cost = f"{curve.cost(sizes[-1]):,.0f}".replace(",", " ")
         said = f"{WHAT[curve.name].split()[0]} {cost} µs"
-        x = left + LEFT + number * 118
+        x = left + LEFT + number * 124
         yield svg.dot(x + 5, TOP - 18, 4, COLOURS[number])
         yield svg.text(x + 14, TOP - 14, said, fill=COLOURS[number], size=12)
 

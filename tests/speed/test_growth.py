@@ -10,9 +10,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from gateway.store.store import driver
 from gateway.store.audit import Moment
 from gateway.store.sqlite import connect, path_of
+from gateway.store.store import driver
 from loadtest.fleet import FleetError
 from loadtest.growth.lives import Lives, lived
 from loadtest.growth.loading import load, room
