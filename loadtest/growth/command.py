@@ -34,7 +34,7 @@ def command(
     ] = None,
     save: Annotated[Path | None, typer.Option("--json", help="Save the figures here.")] = None,
 ) -> None:
-    """What Create, List and Get cost as the store grows; about 14 GB for --size 1000000."""
+    """What Create, List and Get cost as the store grows; 14 to 19 GB for a million."""
     options = measure.Options(
         sizes=sorted(set(size or SIZES)),
         engines=store or list(Engine),

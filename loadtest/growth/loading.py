@@ -19,11 +19,16 @@ from loadtest.growth.lives import Lives
 from loadtest.growth.multiply import COPY, MERCHANTS, Statement, copies, statements
 from loadtest.ledger import SQLITE
 
-RANGE = 100  # copies
-BYTES = {"sqlite": 17_000, "postgres": 20_000}  # of one interception with all its rows and indexes
+RANGE = 200  # copies
+BYTES = {"sqlite": 14_000, "postgres": 19_000}  # of one interception with all its rows and indexes
 SPARE = 1.3  # times the space that is needed: the log, sorting, and room to measure
 GIGABYTE = 10**9
-TABLE = "interception"
+LOADING = (
+    "PRAGMA journal_mode = OFF",
+    "PRAGMA foreign_keys = OFF",
+    "PRAGMA synchronous = OFF",
+    "PRAGMA cache_size = -262144",
+)
 
 
 def room(place: Path, sizes: Sequence[int], engine: str) -> None:
@@ -68,8 +73,8 @@ async def load(url: str, lives: Lives, count: int) -> None:
 
 def _sqlite(path: str, made: Sequence[Statement], number: int) -> None:
     with closing(sqlite3.connect(path, isolation_level=None, cached_statements=2_000)) as db:
-        for pragma in ("foreign_keys = OFF", "synchronous = OFF", "cache_size = -262144"):
-            db.execute(f"PRAGMA {pragma}")
+        for pragma in LOADING:
+            db.execute(pragma)
         db.execute(COPY)
         db.executemany("INSERT INTO copy VALUES (?, ?, ?, ?, ?)", [c.row() for c in copies(number)])
         texts = [insert(each, ["?"] * len(each.given), "?", "?") for each in made]
@@ -80,8 +85,7 @@ def _sqlite(path: str, made: Sequence[Statement], number: int) -> None:
                 if start < end:
                     db.execute(text, (*each.given, start, end))
             db.execute("COMMIT")
-        db.execute("PRAGMA synchronous = FULL")
-        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        db.execute("PRAGMA journal_mode = WAL")
 
 
 async def _postgres(url: str, made: Sequence[Statement], number: int) -> None:
