@@ -214,10 +214,10 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(Name.LIST, f"List of {PAGE}", 200, (SQLITE,), list_, ECHO),
     Operation(
         Name.WATCH,
-        f"Watch, per event and watcher ({WATCHERS})",
+        "Watch, per event and watcher",
         200,
         (SQLITE,),
         watch,
-        "a bare gRPC stream that writes as many bytes, made once",
+        f"a bare gRPC stream that writes as many bytes, made once, to each of {WATCHERS} watchers",
     ),
 )

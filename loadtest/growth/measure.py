@@ -42,6 +42,7 @@ FAR = 10**7  # told by slope
 GOAL = 1.2
 WARM = 50
 PAGE = 50
+READY_S = 900.0  # a gateway looks through its whole file before it answers
 RESTS = ("ALTER SYSTEM SET autovacuum = off", "SELECT pg_reload_conf()")
 
 
@@ -218,6 +219,7 @@ async def _store(stack: AsyncExitStack, lives: Lives, size: int, cluster: Cluste
         settings=settings("zto"),
         store_url=url,
         fill=lambda url: load(url, lives, size),
+        ready_s=READY_S,
     )
     await stack.enter_async_context(fleet)
     simulation = await stack.enter_async_context(Simulation(fleet.control))
