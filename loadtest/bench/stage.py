@@ -6,12 +6,13 @@ following up of what it created.
 
 import asyncio
 import base64
+import itertools
 import json
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum, auto
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,7 @@ class Stage:
     crowd: Crowd
     session: aiohttp.ClientSession
     cluster: Cluster | None = None
+    floors: "itertools.count[int]" = field(default_factory=itertools.count)
 
     # -- what is asked for ----------------------------------------------------------------
 
@@ -186,9 +188,8 @@ class Stage:
     @asynccontextmanager
     async def floor(self, answers: Mapping[str, Message]) -> AsyncIterator[Floor]:
         """The floors' process; it gives these answers to reads."""
-        number = sum(1 for _ in self.fleet.directory.glob(f"{FLOOR}-*"))
-        (self.fleet.directory / f"{FLOOR}-{number}").touch()
-        url = f"{SQLITE}{self.fleet.directory / f'{FLOOR}.{number}.db'}"
+        number = next(self.floors)
+        url = f"{SQLITE}{self.fleet.directory / f'{FLOOR}_{number}.db'}"
         if self.cluster is not None:
             url = await self.cluster.create(f"{FLOOR}_{number}")
         written = {

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from loadtest.processes import cpu_us
 
 HEAR_S = 60.0
 NEWEST = "SELECT COALESCE(MAX(position), 0) FROM event"
-Open = Callable[[str], AsyncIterator[Any]]  # a stream that goes on after a cursor
+Open = Callable[[str], Any]  # a stream that goes on after a cursor
 
 
 def opening(channel: Any, token: str) -> Open:
@@ -35,7 +35,7 @@ async def newest(stage: Stage) -> int:
     return int((await rows(stage.fleet.store_url, NEWEST))[0][0])
 
 
-async def heard(stream: AsyncIterator[Any], count: int) -> list[Any]:
+async def heard(stream: Any, count: int) -> list[Any]:
     """So many events, heartbeats left out; then the stream is dropped."""
     found = []
     async with asyncio.timeout(HEAR_S):
@@ -44,7 +44,7 @@ async def heard(stream: AsyncIterator[Any], count: int) -> list[Any]:
                 found.append(answer)
             if len(found) >= count:
                 break
-    stream.cancel()  # type: ignore[attr-defined]
+    stream.cancel()
     return found
 
 
