@@ -163,14 +163,19 @@ class Curve:
         return all(self.ratio(size) <= GOAL for size in larger) if larger else None
 
     @property
-    def far(self) -> float | None:
-        """Times the base at 10^7: a straight line over the logarithm of the size, from the base
-        on. None where there are no two points to draw it through."""
-        points = [(log10(n / self.base), self.ratio(n)) for n in self.sizes if n >= self.base]
+    def far(self) -> tuple[float, float] | None:
+        """Times the base at 10^7, by a straight line from the base on: over the logarithm of the
+        size, as where a tree is searched, and over the size, as where rows are gone through. None
+        where there are no two points to draw it through."""
+        points = [(n / self.base, self.ratio(n)) for n in self.sizes if n >= self.base]
         if len(points) < 2:
             return None
-        slope, start = statistics.linear_regression(*zip(*points, strict=True))
-        return start + slope * log10(FAR / self.base)
+        ratios, end = [ratio for _, ratio in points], FAR / self.base
+        found = []
+        for of in (log10, float):
+            slope, start = statistics.linear_regression([of(n) for n, _ in points], ratios)
+            found.append(start + slope * of(end))
+        return found[0], found[1]
 
 
 Told = Callable[[str], None]

@@ -46,7 +46,7 @@ def sheet(curves: Sequence[Curve]) -> Sheet:
                 f"{min(ratios):.2f} to {max(ratios):.2f}",
                 f"≤ {GOAL:g}",
                 verdict(curve.met),
-                "–" if far is None else f"{far:.2f}",
+                "–" if far is None else f"{far[0]:.2f}; {far[1]:.2f}",
             )
         )
     return Sheet(heads, rows)
@@ -57,6 +57,10 @@ def notes(options: Options) -> Iterator[str]:
         f"Medians of {options.runs} runs of {options.count} operations, {options.callers} callers; "
         "all sizes are up at once, and their runs alternate. On PostgreSQL the server's CPU time "
         "is part of it."
+    )
+    yield (
+        "By slope: a straight line over the logarithm of the size, as where a tree is searched; "
+        "over the size itself, as where rows are gone through."
     )
     yield (
         "Every stored interception has all its rows: parcel, orders, persons, scans, pushes, "
@@ -104,7 +108,7 @@ def picture(curves: Sequence[Curve]) -> str:
             24,
             51,
             f"times the cost at {power(curves[0].base)} stored interceptions, median of the runs "
-            "and their range",
+            f"and their range; µs are those at {power(curves[0].sizes[-1])}",
             fill=QUIET,
         ),
     ]
@@ -160,7 +164,11 @@ def _line(curve: Curve, colour: str, across: Scale, up: Scale, aside: float) -> 
 
 def _ticks(low: float, high: float) -> Iterator[float]:
     if high > 4:
-        yield from (tick for tick in (0.5, 1, 2, 5, 10, 20, 50, 100) if low <= tick <= high)
+        yield from (
+            tick
+            for tick in (0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10, 20, 30, 50, 100)
+            if low <= tick <= high
+        )
         return
     step = 0.1 if high < 1.6 else 0.25 if high < 2.5 else 0.5
     for number in range(int(low / step), int(high / step) + 1):

@@ -13,9 +13,12 @@ import pytest
 from gateway.store.audit import Moment
 from gateway.store.sqlite import connect, path_of
 from gateway.store.store import driver
+from loadtest.bench import stage
+from loadtest.bench.sides import Phase
 from loadtest.fleet import FleetError
 from loadtest.growth.lives import Lives, lived
 from loadtest.growth.loading import load, room
+from loadtest.growth.measure import Curve, Name
 from loadtest.growth.multiply import COPY, MERCHANTS, SPAN_MS, copies, key_of, rewritten
 from loadtest.growth.report import power
 from tests.engines import ENGINES, Engine, engine, now
@@ -116,6 +119,23 @@ def test_a_size_that_cannot_be_made_is_refused(lives: Lives, tmp_path: Path) -> 
 @pytest.mark.parametrize(("size", "said"), [(1_000, "10³"), (10**7, "10⁷"), (2_500, "2 500")])
 def test_sizes_as_they_are_written(size: int, said: str) -> None:
     assert power(size) == said
+
+
+def curve(costs: dict[int, float]) -> Curve:
+    phases = {size: [Phase(1, cost, 1.0, [])] for size, cost in costs.items()}
+    return Curve(stage.Engine.SQLITE, Name.GET, phases)
+
+
+def test_what_is_far_away_is_told_by_both_slopes() -> None:
+    by_rows = curve({1_000: 5.0, 10_000: 10.0, 100_000: 19.0, 1_000_000: 109.0})
+    assert by_rows.far is not None
+    assert by_rows.far[1] == pytest.approx(100.9)
+    by_tree = curve({10_000: 10.0, 100_000: 11.0, 1_000_000: 12.0})
+    assert by_tree.far is not None
+    assert by_tree.far[0] == pytest.approx(1.3)
+    assert (by_rows.met, by_tree.met) == (False, True)
+    near = curve({1_000: 10.0})
+    assert (near.far, near.met, near.base) == (None, None, 1_000)
 
 
 @pytest.mark.timeout(200)
