@@ -135,14 +135,21 @@ class Feed:
     # -- the one who reads on -------------------------------------------------------------
 
     async def _run(self) -> None:
+        """A reading that has ended may still be under way when the next one begins: what it brings
+        then is nobody's."""
+        mine = asyncio.current_task()
         try:
             self._last = self._after = await self._store.changed(-1, 0)
-            while True:
+            while self._task is mine:
                 newest = await self._store.changed(self._last, LOOK_S)
-                if newest > self._last:
-                    told = await self._written(await self._store.log(self._last, PAGE))
+                if newest <= self._last:
+                    continue
+                told = await self._written(await self._store.log(self._last, PAGE))
+                if self._task is mine:
                     self._take(told, _reached(told, newest))
         except Exception as error:  # each of the streams ends with it, and can be resumed
+            if self._task is not mine:
+                return
             self._error = error
             for reader in self._readers:
                 reader.concerned.set()

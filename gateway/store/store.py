@@ -262,7 +262,8 @@ class Store:
         while self._position <= after and (left := end - loop.time()) > 0:
             moved = self._moved
             try:
-                await asyncio.wait_for(moved.wait(), left)
+                async with asyncio.timeout(left):  # `wait_for` may take a cancellation for an end
+                    await moved.wait()
             except TimeoutError:
                 break
         return self._position

@@ -163,3 +163,38 @@ async def test_a_store_that_fails_ends_the_streams_and_they_can_go_on(tmp_path: 
             assert {one.event.interception_id for one in found} == {
                 (await creating).interception.id
             }
+
+
+async def test_streams_that_come_and_go_are_told_everything_once(world: World) -> None:
+    """Whoever leaves as the log moves ends the reading, and whoever comes begins it anew."""
+    feed, start = feed_of(world), await newest(world)
+    quotes = [await world.quote(await world.ship()) for _ in range(60)]
+    writing = asyncio.gather(
+        *(world.settled(quote.id, f"come-and-go-{n:04}") for n, quote in enumerate(quotes))
+    )
+    cursors: list[int] = []
+    position, moved = start, world.gateway.store.changed
+    async with asyncio.timeout(60):
+        while not writing.done() or len(cursors) < EACH * len(quotes):
+            with feed.reading(Scope("mall")) as reader:
+                for _ in range(2):
+                    found, position = await feed.after(reader, position)
+                    cursors += [int(one.cursor) for one in read(found)]
+                await moved(await newest(world), 0.05)  # and leaves at the very moment
+    told = [at for at, _ in await world.gateway.store.events("mall", after=start, limit=10_000)]
+    assert cursors == told[: len(cursors)]
+
+
+async def test_a_reading_that_outlives_its_end_brings_nothing(world: World) -> None:
+    """A cancellation can come too late for what it is to end."""
+    feed = feed_of(world)
+    async with begun(feed, Scope("mall")) as reader:
+        start = await newest(world)
+        await gather_none(feed, reader, start)
+        stray = asyncio.create_task(feed._run())
+        await asyncio.sleep(0)
+        keys = [await made(world, f"feed-stray-{n}") for n in range(3)]
+        found, _ = await gather(feed, reader, start, EACH * len(keys))
+        assert [one.event.interception_id for one in found] == [k for k in keys for _ in "four"]
+        async with asyncio.timeout(5):
+            await stray
