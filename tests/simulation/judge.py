@@ -170,6 +170,7 @@ def decided(world: "World", found: list[Kept]) -> Wrong:
             and not accepted
             and deal.promise_on != "reply"
             and not _instead(world, one, kin)
+            and not _tied(world, one)
         ):
             yield "gt.promise", f"{one.id} is {one.decision}, and the carrier never accepted"
         if accepted and not promised:
@@ -209,12 +210,21 @@ def _instead(world: "World", one: Kept, kin: list[Kept]) -> bool:
     return not _refused(world, one) and any(other.accepted(world.now) for other in kin)
 
 
+def _tied(world: "World", one: Kept) -> bool:
+    """Whether somebody else's interception turned the parcel round in the very second in which we
+    asked, and the refusal did not reach us: a scan without a cause tells no two of them apart."""
+    record = world.depot.records[world.parties[one.channel].network, one.waybill]
+    others = (entry.turned_ms for entry in record.journal if entry.by_other)
+    tie = any(at is not None and at // 1000 == one.sent_at // 1000 for at in others)
+    return tie and ADAPTERS[one.channel].query is None and not _refused(world, one)
+
+
 def charged(world: "World", found: list[Kept]) -> Wrong:
     left = given_up(world)
     for one in found:
         allowed = set(_fees(world, one))
         kin = [other for other in found if other.waybill == one.waybill and other is not one]
-        if _instead(world, one, kin):
+        if _instead(world, one, kin) or _tied(world, one):
             allowed.add("CAPTURED")
         money = "NONE" if one.fee == 0 else one.money
         if one.id in left or _delayed(world, one):

@@ -27,4 +27,9 @@ FOUND: tuple[Found, ...] = (
         "a push in a slow commit was called forgotten: a day had leapt by in a second",
         hard=False,
     ),
+    Found(
+        77,
+        200,
+        "a return that another's interception began in the second of our request was called ours",
+    ),
 )
