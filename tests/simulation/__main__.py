@@ -136,11 +136,13 @@ def results(
     if jobs == 1:
         yield from (play(seed, size, most, carriers, hard) for seed, size, hard in plan)
         return
-    context = get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, max_tasks_per_child=PER_CHILD) as pool:
-        at_work = [pool.submit(play, seed, size, most, carriers, hard) for seed, size, hard in plan]
-        for done in as_completed(at_work):
-            yield done.result()
+    context, size_of = get_context("spawn"), jobs * PER_CHILD
+    for start in range(0, len(plan), size_of):  # the memory of what has played only grows
+        part = plan[start : start + size_of]
+        with ProcessPoolExecutor(jobs, context) as pool:
+            at_work = [pool.submit(play, seed, n, most, carriers, hard) for seed, n, hard in part]
+            for done in as_completed(at_work):
+                yield done.result()
 
 
 def report(kept: State, as_json: bool) -> int:
