@@ -36,8 +36,19 @@ Context = grpc.aio.ServicerContext[Any, Any]
 NAMED = ("request_id", "quote_id", "interception_id", "claim_id", "award_id", "parcel_id")
 ITEMS = "items"  # of a batch
 FRAMES_MAX = 12
-TURNED_AWAY = unavailable("OVERLOADED")
 WATCH_RETRY_S = 5.0
+
+Ending = tuple[grpc.StatusCode, str, tuple[tuple[str, Any], ...]]
+
+
+def ending(failure: Failure) -> Ending:
+    """Code, text and trailing metadata."""
+    status = rpc_status.to_status(failure.status())
+    return failure.code, status.details or "", tuple(status.trailing_metadata or ())
+
+
+# Written down beforehand: whoever is turned away must cost next to nothing.
+TURNED_AWAY = [ending(unavailable("OVERLOADED", wait_s)) for wait_s in (1.0, 3.0, 6.0)]
 
 
 @dataclass(slots=True)
@@ -127,12 +138,14 @@ class Guard:
             self._metrics.watches.dec()
             self._left()
 
-    def let_in(self, stage: int | None) -> None:
-        """Raises Failure where the process runs too late to begin anything."""
-        if self.valve.turns_away(stage, self._chance()):
-            self._turned_away += 1
-            self._metrics.shed.inc()
-            raise TURNED_AWAY.with_traceback(None)
+    def turned_away(self, stage: int | None) -> Ending | None:
+        """How a call ends that would begin something while the process runs late. The later it
+        runs, the longer the caller is told to wait: callers who come again are a load as well."""
+        if not self.valve.turns_away(stage, self._chance()):
+            return None
+        self._turned_away += 1
+        self._metrics.shed.inc()
+        return TURNED_AWAY[min(int(self.valve.pressure), len(TURNED_AWAY) - 1)]
 
     def charge(self, caller: Caller, items: int) -> None:
         """A batch is as many calls as it has items; whoever owes some waits for them."""
@@ -160,8 +173,6 @@ class Guard:
 
     def told(self, name: str, told: Told, seconds: float) -> None:
         self._metrics.rpc(name, told.code, seconds)
-        if told.failure is TURNED_AWAY:
-            return
         reason = {"reason": told.failure.reason} if told.failure else {}
         self._log.info(
             "rpc",
@@ -207,15 +218,17 @@ class Door:
         async def answer(raw: bytes, context: Context) -> bytes:
             clock = asyncio.get_running_loop().time
             arrived, told = clock(), Told()
+            away: Ending | None = None
             try:
                 caller = guard.admit(context, self, told, arrived)
-                guard.let_in(self._stage)
-                request = self.parse(raw, told)
-                if self._batch:
-                    guard.charge(caller, len(getattr(request, ITEMS)))
-                with guard.counted():
-                    message = await behaviour(request, Call(caller, arrived))
-                    return message.SerializeToString()
+                away = guard.turned_away(self._stage)
+                if away is None:
+                    request = self.parse(raw, told)
+                    if self._batch:
+                        guard.charge(caller, len(getattr(request, ITEMS)))
+                    with guard.counted():
+                        message = await behaviour(request, Call(caller, arrived))
+                        return message.SerializeToString()
             except asyncio.CancelledError:
                 told.code = "CANCELLED"
                 raise
@@ -223,8 +236,9 @@ class Door:
                 told.failure = _failure(guard, error)
                 told.code = told.failure.code.name
             finally:
-                guard.told(self.name, told, clock() - arrived)
-            return await _abort(context, told.failure)
+                if away is None:
+                    guard.told(self.name, told, clock() - arrived)
+            return await _abort(context, away or ending(told.failure or broken("")))
 
         return answer
 
@@ -249,7 +263,7 @@ class Door:
             finally:
                 guard.told(self.name, told, clock() - arrived)
             if told.failure is not None:
-                await _abort(context, told.failure)
+                await _abort(context, ending(told.failure))
 
         return answer
 
@@ -266,10 +280,7 @@ def _failure(guard: Guard, error: Exception) -> Failure:
     return guard.failed(error)
 
 
-async def _abort(context: Context, failure: Failure | None) -> bytes:
+async def _abort(context: Context, end: Ending) -> bytes:
     """Ends the call with a status. Always awaited: an abort that is not lets the handler go on."""
-    failure = failure or broken("")
-    status = rpc_status.to_status(failure.status())
-    metadata = tuple(status.trailing_metadata or ())
-    await context.abort(failure.code, status.details or "", metadata)
+    await context.abort(*end)
     return b""

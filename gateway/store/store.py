@@ -99,6 +99,11 @@ class Store:
         """Intake commands that wait for a commit."""
         return self._writer.waiting
 
+    @property
+    def late_s(self) -> float:
+        """How long the one of them that came first has waited."""
+        return self._writer.late_s
+
     # -- writing --------------------------------------------------------------------------
 
     async def run(self, command: Command, *, patient: bool = False) -> Any:

@@ -85,6 +85,10 @@ class Lanes:
                     break
         return batch
 
+    def oldest(self) -> float | None:
+        """Since when the intake command that has waited longest has been waiting."""
+        return min((queue[0].since for queue in self.intake.values()), default=None)
+
     def __bool__(self) -> bool:
         return bool(self.evidence or self.intake)
 
@@ -111,6 +115,12 @@ class Writer:
     @property
     def waiting(self) -> int:
         return self._lanes.waiting
+
+    @property
+    def late_s(self) -> float:
+        """How long the oldest intake command has waited."""
+        since = self._lanes.oldest()
+        return 0.0 if since is None else asyncio.get_running_loop().time() - since
 
     async def submit(self, command: Command, *, patient: bool = False) -> Any:
         """Decide and commit one command. The caller's cancellation does not stop a commit.
