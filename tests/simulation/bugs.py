@@ -585,6 +585,13 @@ BUGS: tuple[Bug, ...] = (
         "tests/model/test_ties.py",
     ),
     bug(
+        "old_no_believed",
+        "the no to an old attempt is believed while another is on its way",
+        REPLY,
+        "    if event is E.REFUSE and ic.decision in UNDECIDED and _others(book, ic, attempt, LIVE):\n",
+        "    if event is E.REFUSE and not ic.decision:\n",
+    ),
+    bug(
         "asked_too_early",
         "a query that was asked before the carrier had ours counts",
         READING,

@@ -28,6 +28,11 @@ FOUND: tuple[Found, ...] = (
         hard=False,
     ),
     Found(
+        278,
+        200,
+        "a request was on its way for an interception that the reply to an older one had ended",
+    ),
+    Found(
         77,
         200,
         "a return that another's interception began in the second of our request was called ours",
