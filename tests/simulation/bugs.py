@@ -588,8 +588,8 @@ BUGS: tuple[Bug, ...] = (
         "old_no_believed",
         "the no to an old attempt is believed while another is on its way",
         REPLY,
-        "    if event is E.REFUSE and ic.decision in UNDECIDED and _others(book, ic, attempt, LIVE):\n",
-        "    if event is E.REFUSE and not ic.decision:\n",
+        "ic.decision in UNDECIDED and _others(book, ic, attempt, LIVE):\n",
+        "not ic.decision:\n",
     ),
     bug(
         "asked_too_early",
