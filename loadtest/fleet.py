@@ -315,7 +315,8 @@ class Fleet:
             "push": dict(here),
             "metrics": dict(here),
             "store": {"url": self.store_url},
-            "limits": {"tenant_watches": 8},
+            # nobody is turned away for a busy machine, but where a load wants to see it
+            "limits": {"tenant_watches": 8, "late_ms": 10_000},
             "policy": {"agreements": AGREEMENTS},
             "test": {
                 "clock_url": f"{self.control}/clock",

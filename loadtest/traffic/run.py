@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gateway.config import Limits
 from loadtest import evidence as kept
 from loadtest import gather, verdict
 from loadtest.carriers import CARRIERS
@@ -153,7 +154,11 @@ def settings(options: Options) -> Json:
     """Laid over the fleet's: room for callers, and no send that lapses on a slow machine."""
     terms = {"contract": {"send_deadline_ms": SEND_DEADLINE_MS}}
     return {
-        "limits": {"tenant_watches": 500, "connection_streams": 1_000},
+        "limits": {
+            "tenant_watches": 500,
+            "connection_streams": 1_000,
+            "late_ms": Limits().late_ms,  # the gateway's own, whatever the fleet's is
+        },
         "carriers": dict.fromkeys(options.carriers, terms),
     }
 
