@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test load load-peak load-soak crash fuzz bench soak teeth proto lock clean
+.PHONY: demo test load load-peak load-soak crash fuzz bench growth soak teeth proto lock clean
 .DEFAULT_GOAL := demo
 
 .venv: pyproject.toml requirements.lock
@@ -39,8 +39,13 @@ crash: .venv  ## kill -9 at every commit point and at random moments, under load
 fuzz: .venv  ## a million hostile inputs; SEED=2 and COUNT=1000 (of each part) may be given
 	@$(BIN)/python -m tests.fuzz $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT))
 
-bench: .venv  ## CPU time per Create beside a bare floor, in one run
-	@$(BIN)/turnback-load bench
+BENCH ?=  # for instance create push --store sqlite --rounds 9; --out docs writes page and picture
+bench: .venv  ## CPU time per operation beside bare floors, in one run, on both stores
+	@GRPC_ENABLE_FORK_SUPPORT=0 $(BIN)/turnback-load bench $(BENCH)
+
+GROWTH ?=  # for instance --size 10000 --size 1000000 --store sqlite --out docs
+growth: .venv  ## what Create, List and Get cost in stores of 1 000, 10 000 and 100 000 interceptions
+	@GRPC_ENABLE_FORK_SUPPORT=0 $(BIN)/turnback-load growth $(GROWTH)
 
 MINUTES ?= 60
 SEEDS ?= 500

@@ -27,6 +27,7 @@ T = TypeVar("T")
 Verify = Callable[[Push, Credentials], Tier | None]
 CHINA = timezone(timedelta(hours=8))
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+CHINA_EPOCH = EPOCH.astimezone(CHINA).replace(tzinfo=None)  # as clocks in China showed it
 LOCAL_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
 COMPACT_TIME = re.compile(r"[0-9]{8} [0-9]{6} [+-][0-9]{2}:[0-9]{2}")
 BEARER, SECONDS = re.compile(r"[!-~]{1,8192}"), re.compile(r"[1-9][0-9]{0,8}")
@@ -152,10 +153,9 @@ def local_ms(value: Any) -> int | None:
     if not isinstance(value, str) or not LOCAL_TIME.fullmatch(value):
         return None
     try:
-        moment = datetime.strptime(value, "%Y-%m-%d %H:%M:%S").replace(tzinfo=CHINA)
+        return (datetime.fromisoformat(value) - CHINA_EPOCH) // timedelta(milliseconds=1)
     except ValueError:
         return None
-    return (moment - EPOCH) // timedelta(milliseconds=1)
 
 
 def compact_ms(date: Any, time: Any, offset: Any = "+00:00") -> int | None:

@@ -218,7 +218,8 @@ def audit_command(config_file: ConfigFile, as_json: AsJson = False) -> None:
 
 async def _moment(database: Driver, settings: config.Settings) -> rules.Moment:
     """The ledger's own time where it follows a simulator's clock, else the wall's."""
-    now, newest = Clock().machine_ms(), (await database.fetch("newest_event_at", {})).rows[0][0]
+    (table,) = await database.fetch([("newest_event_at", {})])
+    now, newest = Clock().machine_ms(), table.rows[0][0]
     if settings.test is not None and settings.test.clock_url:
         now = newest
     threshold = settings.policy.four_eyes_above_minor
@@ -259,9 +260,8 @@ async def _purgeable(settings: config.Settings) -> Purged:
     try:
         moment = await _moment(database, settings)
         wanted = {"before": moment.now - moment.retention_ms, "limit": COUNTED_MAX}
-        return Purged(
-            *[len((await database.fetch(name, wanted)).rows) for name in (PARCELS, PUSHES)]
-        )
+        tables = await database.fetch([(PARCELS, wanted), (PUSHES, wanted)])
+        return Purged(*[len(table.rows) for table in tables])
     finally:
         await database.close()
 

@@ -189,6 +189,8 @@ class Limits(Section):
     """A Watch without events says at least so often that it lives."""
     watch_s: Seconds = 1_800
     """A Watch ends after this; clients resume it."""
+    late_ms: Positive = 250
+    """How late a call of our own, or a commit, may be; later, what begins something is shed."""
     intake_wait_ms: Positive = 300
     """A command that waits longer for the store is shed."""
     answer_within_ms: Positive = 800

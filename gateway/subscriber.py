@@ -91,7 +91,7 @@ class Subscriber:
         if not rows:
             return 0
         take = TakeSubscriptions(tuple(row.parcel for row in rows), self._room())
-        wanted: list[Wanted] = await self._store.run(take)
+        wanted: list[Wanted] = await self._store.run(take, patient=True)
         lanes: dict[tuple[str, str], list[Wanted]] = {}
         for each in wanted:
             lanes.setdefault((each.channel, each.account), []).append(each)
@@ -134,7 +134,8 @@ class Subscriber:
         trace = Trace(waybills, part[0].network, part[0].phone_tail, endpoint.settings)
         answer = await self._runner.perform(endpoint, "subscribe", operation, trace, waybills)
         with suppress(Unavailable):
-            await self._store.run(Subscribed(tuple(each.parcel for each in part), answer))
+            told = Subscribed(tuple(each.parcel for each in part), answer)
+            await self._store.run(told, patient=True)
 
 
 def parts(wanted: list[Wanted], most: int) -> Iterator[list[Wanted]]:

@@ -130,6 +130,9 @@ class Metrics:
         self._batch = Histogram("batch_size", "Commands in a commit", buckets=BATCH_BUCKETS, **made)
         self.commits = Counter("commits", "Committed batches", **made)
         self.shed = Counter("shed", "Commands refused for load", **made)
+        self.pressure = Gauge(
+            "pressure", "Above 0 some calls are shed; 1: all Registers, 2: Quotes too", **made
+        )
         self.intake = Gauge("intake", "Commands waiting for a commit", **made)
         self.in_flight = Gauge("rpc_in_flight", "Calls being answered", **made)
         self.watches = Gauge("watches", "Open Watch streams", **made)

@@ -210,7 +210,7 @@ async def left(database: Driver) -> Left | None:
 
 
 async def _dicts(database: Driver, query: str, **params: Any) -> list[dict[str, Any]]:
-    table = await database.fetch(query, params)
+    (table,) = await database.fetch([(query, params)])
     return [dict(zip(table.names, row, strict=True)) for row in table.rows]
 
 

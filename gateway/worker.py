@@ -144,7 +144,7 @@ class Worker:
         self._looked, self._soonest = machine, FAR
         try:
             kinds = SAFE if self._store.safe else ALL
-            works = await self._store.run(LeaseDue(kinds, room, self._room(machine)))
+            works = await self._store.run(LeaseDue(kinds, room, self._room(machine)), patient=True)
             rows = await self._store.table("next_due")
         except Unavailable:
             self._soonest = 0
@@ -277,7 +277,8 @@ class Worker:
         if tracker is not None:
             phone = order.sender.phone if order.sender is not None else ""
             read = await self._track(tracker, order.network, work.waybills, phone)
-        await self._store.run(Observe(work.job, work.gen, work.subject, asked, read, asked_ms))
+        seen = Observe(work.job, work.gen, work.subject, asked, read, asked_ms)
+        await self._store.run(seen, patient=True)
 
     def _tracker(self, channel: str, account: str, network: str) -> Endpoint | None:
         key = self._store.terms.tracker(channel, account, network)
@@ -347,7 +348,8 @@ class Worker:
             if task.cancelled() or task.exception() is not None or not self._open:
                 return
             if task.result().verdict is Verdict.RECEIVED:
-                self._launch(self._store.run(RecordTrack(parcel.id, task.result())))
+                kept = RecordTrack(parcel.id, task.result())
+                self._launch(self._store.run(kept, patient=True))
 
         return keep
 
@@ -355,8 +357,10 @@ class Worker:
         tracker = self._tracker(parcel.channel, parcel.account, parcel.network)
         if tracker is None:
             return Answer(Verdict.UNKNOWN)
-        people = await self._store.rows(Person, "people_of_parcel", parcel=parcel.id)
-        aliases = await self._store.rows(Alias, "aliases_of_parcel", parcel=parcel.id)
+        people, aliases = await self._store.several(
+            (Person, "people_of_parcel", {"parcel": parcel.id}),
+            (Alias, "aliases_of_parcel", {"parcel": parcel.id}),
+        )
         phone = next((p.phone for p in people if p.role == "sender"), "")
         numbers = (parcel.waybill, *(alias.waybill for alias in aliases))
         return await self._track(tracker, parcel.network, numbers, phone)

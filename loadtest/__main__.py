@@ -9,9 +9,11 @@ from typing import Annotated
 
 import typer
 
-from loadtest import bench, crash, demo, report, sharing
+from loadtest import crash, demo, report, sharing
+from loadtest.bench import command as bench
 from loadtest.drive import Restless
 from loadtest.fleet import FleetError
+from loadtest.growth import command as growth
 from loadtest.traffic import command as traffic
 
 app = typer.Typer(
@@ -63,6 +65,7 @@ def demo_command(
 
 app.command("crash")(crash.command)
 app.command("bench")(bench.command)
+app.command("growth")(growth.command)
 app.command("sharing")(sharing.command)
 app.command("run")(traffic.run_command)
 app.command("peak")(traffic.peak_command)

@@ -115,6 +115,12 @@ class Cluster:
         return f"postgresql://{OWNER}@/{database}?host={self.directory}"
 
     @property
+    def pid(self) -> int:
+        """Of the server that all its others are children of."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def socket(self) -> Path:
         return self.directory / ".s.PGSQL.5432"
 

@@ -13,7 +13,7 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -77,10 +77,13 @@ class Fleet:
         replicas: int = 1,
         carriers: Sequence[str] = USUAL,
         latency_ms: tuple[int, int] | None = None,
+        fill: Callable[[str], Awaitable[None]] | None = None,
+        ready_s: float = READY_S,
     ) -> None:
         """`settings` are laid over the gateway's configuration, section by section; without a
         `store_url` the store is a file of the fleet's own. `latency_ms`: median and p99 of every
-        carrier's answers."""
+        carrier's answers. `fill` is given the store's URL before a gateway has it;
+        `ready_s`: how long a process may take to answer."""
         self.directory = directory
         self.seed = seed
         self.accounts = new_accounts(carriers)
@@ -93,6 +96,8 @@ class Fleet:
         self._start_ms = start_ms
         self._frozen = frozen
         self._latency_ms = latency_ms
+        self._fill = fill
+        self._ready_s = ready_s
         self._settings = settings or {}
         self._running: dict[str, asyncio.subprocess.Process] = {}
 
@@ -102,6 +107,8 @@ class Fleet:
             await self.start_simulator()
             self.write_config()
             await self.run_to_end("migrate", "--config", str(self.config_file))
+            if self._fill is not None:
+                await self._fill(self.store_url)
             for replica in range(self.replicas):
                 await self.start_gateway(replica=replica)
         except BaseException:
@@ -238,12 +245,11 @@ class Fleet:
         """The line that says it answers, and on which addresses."""
         assert process.stdout is not None
         try:
-            async with asyncio.timeout(READY_S):
+            async with asyncio.timeout(self._ready_s):
                 line = await process.stdout.readline()
         except TimeoutError:
-            raise FleetError(f"the {name} was not ready in {READY_S:.0f} s{self.tail(name)}") from (
-                None
-            )
+            late = f"the {name} was not ready in {self._ready_s:.0f} s"
+            raise FleetError(f"{late}{self.tail(name)}") from None
         try:
             ready = json.loads(line)
         except ValueError:
@@ -309,7 +315,8 @@ class Fleet:
             "push": dict(here),
             "metrics": dict(here),
             "store": {"url": self.store_url},
-            "limits": {"tenant_watches": 8},
+            # nobody is turned away for a busy machine, but where a load wants to see it
+            "limits": {"tenant_watches": 8, "late_ms": 10_000},
             "policy": {"agreements": AGREEMENTS},
             "test": {
                 "clock_url": f"{self.control}/clock",

@@ -15,13 +15,17 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
+import aiohttp
 import typer
 import uvloop
 from rich.console import Console
 from rich.progress import Progress
 
 from loadtest import client as wire
-from loadtest.bench import CONTRACTS, ROUND, SETTINGS, START_MS, WARM, WIDE, Bench, Side
+from loadtest.bench.operations import accepting
+from loadtest.bench.results import WARM
+from loadtest.bench.sides import Side
+from loadtest.bench.stage import START_MS, Engine, Stage, settings
 from loadtest.client import Client
 from loadtest.cluster import Cluster, ClusterError
 from loadtest.crowd import Crowd
@@ -31,20 +35,19 @@ from loadtest.simulation import Simulation
 REPLICAS = 2
 MERCHANTS = 16  # so that no wallet is hot
 CARRIER = "zto"
-Pair = tuple[int, float]  # CPU per Create: alone, and the mean of both where both are at it
+ROUND = 500  # Creates in a measured round
+Pair = tuple[float, float]  # CPU per Create: alone, and the mean of both where both are at it
 
 
 async def run(rounds: int, callers: int, told: Callable[[], None]) -> list[Pair]:
     count = WARM + rounds * ROUND
-    wide = WIDE | {"contract": CONTRACTS[CARRIER]}
-    settings = SETTINGS | {"carriers": {CARRIER: wide}}
     async with AsyncExitStack() as stack:
         place = stack.enter_context(tempfile.TemporaryDirectory(prefix="turnback-sharing-"))
         cluster = await stack.enter_async_context(Cluster())
         fleet = Fleet(
             Path(place),
             start_ms=START_MS,
-            settings=settings,
+            settings=settings(CARRIER),
             store_url=cluster.url,
             replicas=REPLICAS,
         )
@@ -56,14 +59,16 @@ async def run(rounds: int, callers: int, told: Callable[[], None]) -> list[Pair]
             crowd.replicas.up(replica)
         for _ in range(MERCHANTS):
             await crowd.merchant(top_up=count * 10_000)
-        bench = Bench(fleet, crowd, callers, CARRIER)
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        stage = Stage(Engine.POSTGRES, CARRIER, fleet, crowd, session, cluster)
         sides = []
         for replica in range(REPLICAS):
             address = fleet.addresses(replica).grpc
             one = await stack.enter_async_context(Client(address, fleet.tokens, tries=1))
             name, pid = gateway(replica), fleet.pid(gateway(replica))
-            quoted = await bench.quoted(count if replica else 2 * count)
-            sides.append(Side(name, pid, partial(one.call, wire.CREATE), quoted))
+            quoted = await stage.quoted(count if replica else 2 * count)
+            ask = accepting(partial(one.call, wire.CREATE))
+            sides.append(Side(name, pid, ask, iter(quoted)))
         return await measured(sides, rounds, callers, told)
 
 
@@ -95,6 +100,6 @@ def command(
             print(f"sharing: {error}", file=sys.stderr)
             raise typer.Exit(3) from None
     for alone, both in pairs:
-        print(f"alone {alone} us, each of two {both:.0f} us: {both / alone:.2f}")
+        print(f"alone {alone:.0f} us, each of two {both:.0f} us: {both / alone:.2f}")
     ratio = statistics.median(both / alone for alone, both in pairs)
     print(f"sharing: {ratio:.2f} x a Create of one replica alone")

@@ -67,6 +67,13 @@ class Court:
         return {e.kind for e in self.evidence.exceptions if e.interception == interception}
 
 
+def untold(court: Court, one: Interception, truth: Json) -> bool:
+    """The order was cancelled and the answer was lost; asked again, the carrier has but one word
+    for cancelled and for confirmed, and no scan will ever follow. A person has it."""
+    asked = one.decision == "UNKNOWN" and truth["order_cancelled_ms"] is not None
+    return asked and one.exceptions > 0 and "NO_EVIDENCE" in court.kinds_of(one.id)
+
+
 # -- money and decision against the carrier's truth ---------------------------------------
 
 
@@ -105,7 +112,7 @@ def accepted(court: Court) -> Differs:
         acknowledged = one.decision == "CANCELLED" and truth["cancel_acknowledged"]
         otherwise = truth["return_cause"] not in (None, "interception")
         delivered = truth["delivered_to_buyer_ms"] is not None and one.reason == "DELIVERED"
-        if not (acknowledged or delivered or otherwise):
+        if not (acknowledged or delivered or otherwise or untold(court, one, truth)):
             yield one.id, f"the carrier accepted, and the decision is {one.decision}"
 
 
@@ -176,7 +183,7 @@ def expected_movement(truth: Json) -> str:
 def unshipped(court: Court) -> Differs:
     for one, truth in court.settled():
         cancelled = truth["order_cancelled_ms"] is not None
-        if (one.path == BEFORE_PICKUP) != cancelled:
+        if (one.path == BEFORE_PICKUP) != cancelled and not untold(court, one, truth):
             yield one.id, f"path {one.path}, order cancelled: {cancelled}"
 
 

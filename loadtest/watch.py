@@ -12,6 +12,9 @@ from loadtest.evidence import Step
 BREAK_AFTER = 100  # events; then the stream is dropped and resumed from the last cursor
 RESUME_PAUSE_S = 0.1
 COLUMN = "EVENT_COLUMN_"
+# A stream may end at any time. CANCELLED is what the library itself says of calls that it has no
+# room for.
+RESUMED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 
 
 def step_of(event: intercepts.Event) -> Step:
@@ -78,7 +81,7 @@ class Watcher:
                         call.cancel()
                         break
             except grpc.aio.AioRpcError as error:
-                if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                if error.code() not in RESUMED:
                     raise
                 await asyncio.sleep(RESUME_PAUSE_S)
             self.resumed += 1

@@ -13,6 +13,7 @@ from simulator.world import (
     Parcel,
     Status,
     Window,
+    astray,
     course,
     status,
 )
@@ -173,13 +174,17 @@ def _acceptance(entry: Interception, ask: Ask, signed_ms: int | None) -> Interce
     assert outcome in RETURNING_OUTCOMES
     shown_at_once = outcome is Outcome.ACCEPTED_BY_PUSH and ask.decides_at_once
     turn_ms = params.number("turn_ms", 0 if shown_at_once else HOUR_MS)
+    if outcome is Outcome.LOST_THEN_TURNED:
+        turn_ms += astray(params)[1]
     return replace(entry, accepted_ms=accepted_ms, turned_ms=accepted_ms + turn_ms)
 
 
 def cancellable(entry: Interception, marks: Sequence[Mark], now_ms: int) -> bool:
-    """An instruction can be withdrawn until the parcel has been turned or delivered."""
+    """An instruction can be withdrawn until the parcel has been turned, lost or delivered."""
     if not entry.live(now_ms):
         return False
+    if any(mark.event is Event.LOST and mark.at_ms <= now_ms for mark in marks):
+        return False  # found again it goes on as it was told
     stand = status(marks, now_ms)
     return stand not in (Status.RETURNING, Status.ENDED, Status.DELIVERED)
 

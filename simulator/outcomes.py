@@ -28,6 +28,7 @@ class Outcome(StrEnum):
     LATE_ACCEPT = auto()
     TURNED_THEN_DELIVERED = auto()
     LOST_THEN_DELIVERED = auto()
+    LOST_THEN_TURNED = auto()  # on its way to the buyer; turned round after it was found
 
 
 RETURNING_OUTCOMES = frozenset(
@@ -41,6 +42,7 @@ RETURNING_OUTCOMES = frozenset(
         Outcome.LATE_ACCEPT,
         Outcome.TURNED_THEN_DELIVERED,
         Outcome.LOST_THEN_DELIVERED,
+        Outcome.LOST_THEN_TURNED,
     }
 )
 

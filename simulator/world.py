@@ -353,6 +353,8 @@ def course(parcel: Parcel, journal: Sequence[Interception]) -> list[Mark]:
             marks = _redeliver(marks, entry.delivered_ms)
         elif entry.turned_ms is not None:
             marks = _stopped(marks, entry)
+            if entry.outcome is Outcome.LOST_THEN_TURNED:
+                marks = _astray(parcel, marks, entry)
             stand = marks[-1].place if marks else Place.ORIGIN_OUTLET
             marks += _return_leg(parcel, entry, entry.turned_ms, stand)
     marks.sort(key=_at_ms)
@@ -387,15 +389,33 @@ def _stopped(marks: list[Mark], entry: Interception) -> list[Mark]:
     ]
 
 
+def astray(params: Params) -> tuple[int, int]:
+    """How long after its acceptance such a parcel is lost, and found again."""
+    lost_ms = params.number("lost_ms", 20 * HOUR_MS)
+    return lost_ms, lost_ms + params.number("found_ms", 3 * DAY_MS)
+
+
+def _astray(parcel: Parcel, marks: list[Mark], entry: Interception) -> list[Mark]:
+    """A parcel that is stopped, and lost before it is turned: nobody scans it until it is found."""
+    held_ms, (lost_ms, found_ms) = entry.accepted_ms or 0, astray(entry.params)
+    kept = [mark for mark in marks if mark.at_ms < held_ms + lost_ms]
+    where = kept[-1].place if kept else Place.ORIGIN_OUTLET
+    lost = Mark(held_ms + lost_ms, Event.LOST, parcel.waybill, where)
+    return [*kept, lost, Mark(held_ms + found_ms, Event.FOUND, parcel.waybill, where)]
+
+
 def scans(marks: Sequence[Mark], now_ms: int) -> list[Mark]:
     """What the carrier's tracking shows at `now_ms`."""
     return [mark for mark in marks if mark.at_ms <= now_ms and mark.event not in NOTICES]
 
 
 def status(marks: Sequence[Mark], now_ms: int) -> Status:
-    found = Status.NOT_PICKED_UP
+    found, turned = Status.NOT_PICKED_UP, False
     for mark in marks:
         if mark.at_ms > now_ms:
             break
+        turned = turned or mark.event is Event.RETURN_STARTED
         found = STATUS_AFTER.get(mark.event, found)
+        if mark.event is Event.FOUND and not turned:
+            found = Status.IN_TRANSIT
     return found

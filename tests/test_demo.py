@@ -13,7 +13,7 @@ import pytest
 from adapters import ADAPTERS
 from loadtest import scenario, verdict
 from loadtest.carriers import CARRIERS
-from loadtest.evidence import Evidence, read
+from loadtest.evidence import Evidence, Exceptional, read
 
 ORDERS = 40
 LAST = "audit: {} rules, 0 violations"
@@ -80,6 +80,21 @@ def test_every_carrier_meets_every_kind_of_trouble() -> None:
     for parcel in scenario.load().parcels:
         cases[parcel.carrier].add(parcel.case)
     assert all(found >= TROUBLES for found in cases.values()), cases
+
+
+def test_a_cancelled_order_of_which_nobody_tells_is_excused_while_a_person_has_it(
+    evidence: Evidence,
+) -> None:
+    one = next(i for i in evidence.interceptions if i.path == verdict.BEFORE_PICKUP)
+    for exceptions, broken in (
+        ((), {"inv.C2", "gt.path"}),
+        ((Exceptional("NO_EVIDENCE", one.id, one.waybill, ""),), set()),
+    ):
+        unknown = replace(one, decision="UNKNOWN", path="UNSPECIFIED", exceptions=len(exceptions))
+        others = tuple(i for i in evidence.interceptions if i.id != one.id)
+        told = replace(evidence, interceptions=(*others, unknown), exceptions=exceptions)
+        wrong = {r.name for r in verdict.judge(told) if any(one.id in v for v in r.violations)}
+        assert wrong & {"inv.C2", "gt.path"} == broken
 
 
 # -- lies ---------------------------------------------------------------------------------

@@ -352,7 +352,7 @@ def test_a_whole_ledger_of_sqlite_has_no_dangling_reference(tmp_path: Path) -> N
         assert made.table("PRAGMA integrity_check") == [("ok",)]
 
 
-@pytest.mark.parametrize("name", ["events_of_tenant", "events_of_merchant"])
+@pytest.mark.parametrize("name", ["events_of_all", "events_of_tenant", "events_of_merchant"])
 def test_a_page_of_sqlites_log_is_read_along_it(file: sqlite3.Connection, name: str) -> None:
     """A Watch asks for a page after each commit: it must not gather and sort what came before."""
     query = queries(lambda parameter: f":{parameter}")[name]

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gateway.domain.book import Book
 from gateway.domain.carrier import Adapter, Answer, Status, Verdict
@@ -121,13 +122,14 @@ def _agreements(case: Case) -> Iterator[Refusal]:
             yield Refusal(Why.AGREEMENT_UNSIGNED, detail=f"{agreement} {version}")
 
 
-def _parts(version: str) -> list[tuple[int, str]]:
+@lru_cache(maxsize=256)  # the same few versions in every quote and every Create
+def _parts(version: str) -> tuple[tuple[int, str], ...]:
     """A version as numbers and words, so that 10 is more than 9."""
-    return [
+    return tuple(
         (int(part), "") if part.isascii() and part.isdigit() else (-1, part)
         for part in re.split(r"([0-9]+)", version)
         if part
-    ]
+    )
 
 
 def _borders(case: Case) -> Iterator[Refusal]:

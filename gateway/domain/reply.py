@@ -51,6 +51,7 @@ from gateway.domain.lifecycle import (
 D, E, V = Decision, Event, Verdict
 CANCEL_ATTEMPTS_MAX = 10
 MAYBE_SENT: frozenset[Outcome | None] = frozenset({Outcome.LOST, Outcome.ANSWERED, None})
+LIVE: frozenset[Outcome | None] = frozenset({None})
 LEFT = MAYBE_SENT | {Outcome.ABSENT}  # a carrier that outlives its bound may still carry it out
 CHILDREN = frozenset({Job, Attempt, Evidence, Exceptional})
 
@@ -128,6 +129,8 @@ def posted(
     live = attempt.ended_at is None
     if event in (E.NOT_SENT, E.LOSE) and not (live and ic.decision is D.SENDING):
         return ic  # a repeat that did not get through: what is known stays known
+    if event is E.REFUSE and ic.decision in UNDECIDED and _others(book, ic, attempt, LIVE):
+        return ic  # a later request is on its way: what comes of it must not come to nobody's
     if event is E.ACCEPT and ic.decision in (D.REFUSED, D.NEVER_SENT):
         return late(book, ic, evidence, env, terms, answer)
     if event is E.ACCEPT and ic.decision in PROMISED:

@@ -65,6 +65,10 @@ class Bucket:
             return 0.0
         return (1.0 - self.level) / self.per_second
 
+    def owe(self, calls: int) -> None:
+        """More than there is may be spent: nothing is let in until it has come back."""
+        self.level -= calls
+
 
 class Gate:
     """Lets callers in. Denies by default."""
@@ -89,6 +93,9 @@ class Gate:
         if wait:
             raise limited(caller.tenant, wait)
         return caller
+
+    def charge(self, caller: Caller, calls: int) -> None:
+        self._rates[caller.tenant].owe(calls)
 
     def caller(self, metadata: Metadata) -> Caller:
         given = [value for key, value in metadata if key == "authorization"]

@@ -106,26 +106,29 @@ async def own(shell: Shell, key: str, tenant: str) -> Claim:
 
 async def shown(shell: Shell, row: Claim) -> pb.Claim:
     """A claim with its awards, what was paid of them, and the limits they come from."""
-    store = shell.store
     limits = await limits_of(shell, row)
     mine = [award for award in limits.awards if award.claim == row.id]
     paid = {award.id: payment for award in mine if (payment := await paid_of(shell, award))}
-    found = await store.rows(Interception, "interception", id=row.interception)
+    found, proofs = await shell.store.several(
+        (Interception, "interception", {"id": row.interception}),
+        (Proof, "proofs_of_claim", {"claim": row.id}),
+    )
     waybill = found[0].waybill if found else ""
-    proofs = await store.rows(Proof, "proofs_of_claim", claim=row.id)
     return awarding.claim(limits, waybill, shell.terms, paid, proofs)
 
 
 async def limits_of(shell: Shell, row: Claim) -> Limits:
-    store = shell.store
-    lines = await store.rows(OrderLine, "lines_of_parcel", parcel=row.parcel)
+    lines, found, awards = await shell.store.several(
+        (OrderLine, "lines_of_parcel", {"parcel": row.parcel}),
+        (Interception, "interception", {"id": row.interception}),
+        (Award, "awards_of_parcel", {"parcel": row.parcel}),
+    )
     line = [one for one in lines if (one.order_no, one.line_no) == (row.order_no, row.line_no)]
-    found = await store.rows(Interception, "interception", id=row.interception)
     return Limits(
         claim=row,
         value_minor=sum(one.value_minor for one in line),
         cap_minor=found[0].cap_minor if found else 0,
-        awards=await store.rows(Award, "awards_of_parcel", parcel=row.parcel),
+        awards=awards,
     )
 
 

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from random import random
 from typing import Any
 
 import grpc
@@ -21,7 +22,8 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc_status import rpc_status
 
 from gateway.config import Limits
-from gateway.rpc.auth import Gate, role_of
+from gateway.rpc.admission import STAGES, Valve
+from gateway.rpc.auth import Caller, Gate, role_of
 from gateway.rpc.errors import Failure, broken, invalid, limited, of_store, unavailable
 from gateway.rpc.fields import check
 from gateway.rpc.shell import Call
@@ -29,11 +31,24 @@ from gateway.store.writer import Unavailable
 from gateway.telemetry import Metrics, logger
 
 Unary = Callable[[Any, Call], Awaitable[Message]]
-Stream = Callable[[Any, Call], AsyncIterator[Message]]
+Stream = Callable[[Any, Call], AsyncIterator[Message | bytes]]  # bytes: a message, written
 Context = grpc.aio.ServicerContext[Any, Any]
 NAMED = ("request_id", "quote_id", "interception_id", "claim_id", "award_id", "parcel_id")
+ITEMS = "items"  # of a batch
 FRAMES_MAX = 12
 WATCH_RETRY_S = 5.0
+
+Ending = tuple[grpc.StatusCode, str, tuple[tuple[str, Any], ...]]
+
+
+def ending(failure: Failure) -> Ending:
+    """Code, text and trailing metadata."""
+    status = rpc_status.to_status(failure.status())
+    return failure.code, status.details or "", tuple(status.trailing_metadata or ())
+
+
+# Written down beforehand: whoever is turned away must cost next to nothing.
+TURNED_AWAY = [ending(unavailable("OVERLOADED", wait_s)) for wait_s in (1.0, 3.0, 6.0)]
 
 
 @dataclass(slots=True)
@@ -50,13 +65,22 @@ class Told:
 class Guard:
     """One for the server: it counts the calls under way, and ends them when it drains."""
 
-    def __init__(self, gate: Gate, limits: Limits, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        limits: Limits,
+        metrics: Metrics,
+        chance: Callable[[], float] = random,
+    ) -> None:
         self._gate = gate
+        self._chance = chance
         self._limits = limits
         self._metrics = metrics
         self._log = logger()
         self._under_way = 0
         self._watches: Counter[str] = Counter()
+        self.valve = Valve(limits.late_ms / 1000)
+        self._turned_away = 0  # since it was last said
         self.draining = asyncio.Event()
         self._ended = asyncio.Event()
 
@@ -114,6 +138,27 @@ class Guard:
             self._metrics.watches.dec()
             self._left()
 
+    def turned_away(self, stage: int | None) -> Ending | None:
+        """How a call ends that would begin something while the process runs late. The later it
+        runs, the longer the caller is told to wait: callers who come again are a load as well."""
+        if not self.valve.turns_away(stage, self._chance()):
+            return None
+        self._turned_away += 1
+        self._metrics.shed.inc()
+        return TURNED_AWAY[min(int(self.valve.pressure), len(TURNED_AWAY) - 1)]
+
+    def charge(self, caller: Caller, items: int) -> None:
+        """A batch is as many calls as it has items; whoever owes some waits for them."""
+        self._gate.charge(caller, items - 1)
+
+    def say(self) -> None:
+        """Who is turned away has no log line of his own: they are too many, and cost too much."""
+        self._metrics.pressure.set(self.valve.pressure)
+        if self._turned_away:
+            pressure = round(self.valve.pressure, 2)
+            self._log.warning("turned away", calls=self._turned_away, pressure=pressure)
+            self._turned_away = 0
+
     def failed(self, error: Exception) -> Failure:
         """What the caller is told of an error that nobody foresaw."""
         incident = uuid.uuid4().hex
@@ -155,6 +200,8 @@ class Door:
         self.role = role_of(method)
         self._request = GetMessageClass(method.input_type)
         self._named = [n for n in NAMED if n in method.input_type.fields_by_name]
+        self._stage = STAGES.get(self.name)
+        self._batch = ITEMS in method.input_type.fields_by_name
 
     def parse(self, raw: bytes, told: Told) -> Message:
         try:
@@ -171,12 +218,17 @@ class Door:
         async def answer(raw: bytes, context: Context) -> bytes:
             clock = asyncio.get_running_loop().time
             arrived, told = clock(), Told()
+            away: Ending | None = None
             try:
                 caller = guard.admit(context, self, told, arrived)
-                request = self.parse(raw, told)
-                with guard.counted():
-                    message = await behaviour(request, Call(caller, arrived))
-                    return message.SerializeToString()
+                away = guard.turned_away(self._stage)
+                if away is None:
+                    request = self.parse(raw, told)
+                    if self._batch:
+                        guard.charge(caller, len(getattr(request, ITEMS)))
+                    with guard.counted():
+                        message = await behaviour(request, Call(caller, arrived))
+                        return message.SerializeToString()
             except asyncio.CancelledError:
                 told.code = "CANCELLED"
                 raise
@@ -184,8 +236,9 @@ class Door:
                 told.failure = _failure(guard, error)
                 told.code = told.failure.code.name
             finally:
-                guard.told(self.name, told, clock() - arrived)
-            return await _abort(context, told.failure)
+                if away is None:
+                    guard.told(self.name, told, clock() - arrived)
+            return await _abort(context, away or ending(told.failure or broken("")))
 
         return answer
 
@@ -200,7 +253,7 @@ class Door:
                 request = self.parse(raw, told)
                 with guard.watching(caller.tenant):
                     async for message in behaviour(request, Call(caller, arrived)):
-                        yield message.SerializeToString()
+                        yield _written(message)
             except (asyncio.CancelledError, GeneratorExit):
                 told.code = "CANCELLED"
                 raise
@@ -210,9 +263,13 @@ class Door:
             finally:
                 guard.told(self.name, told, clock() - arrived)
             if told.failure is not None:
-                await _abort(context, told.failure)
+                await _abort(context, ending(told.failure))
 
         return answer
+
+
+def _written(message: Message | bytes) -> bytes:
+    return message if isinstance(message, bytes) else message.SerializeToString()
 
 
 def _failure(guard: Guard, error: Exception) -> Failure:
@@ -223,10 +280,7 @@ def _failure(guard: Guard, error: Exception) -> Failure:
     return guard.failed(error)
 
 
-async def _abort(context: Context, failure: Failure | None) -> bytes:
+async def _abort(context: Context, end: Ending) -> bytes:
     """Ends the call with a status. Always awaited: an abort that is not lets the handler go on."""
-    failure = failure or broken("")
-    status = rpc_status.to_status(failure.status())
-    metadata = tuple(status.trailing_metadata or ())
-    await context.abort(failure.code, status.details or "", metadata)
+    await context.abort(*end)
     return b""

@@ -112,18 +112,26 @@ async def steps(store: Store, ic: Interception) -> list[Step]:
     """All of them, oldest first. Every list is bounded by the domain's own limits."""
     key = {"interception": ic.id}
     parcel = {"parcel": ic.parcel}
-    proofs = await store.rows(Evidence, "evidence_of_interception", **key)
-    claims = await store.rows(Claim, "claims_of_parcel", **parcel)
+    events = await store.events(ic.tenant, interception=ic.id, after=0, limit=STEPS_MAX)
+    proofs, attempts, transfers, scans, incidents, claims, cases = await store.several(
+        (Evidence, "evidence_of_interception", key),
+        (Attempt, "attempts_of_interception", key),
+        (Transfer, "transfers_of_interception", key),
+        (ScanRow, "scans_of_parcel", parcel),
+        (Incident, "incidents_of_parcel", parcel),
+        (Claim, "claims_of_parcel", parcel),
+        (Exceptional, "exceptions_of", {"subject": ic.id}),
+    )
     rows = Rows(
         ic=ic,
-        events=await store.events(ic.tenant, interception=ic.id, after=0, limit=STEPS_MAX),
+        events=events,
         proofs={row.id: row for row in proofs},
-        attempts=await store.rows(Attempt, "attempts_of_interception", **key),
-        transfers=await store.rows(Transfer, "transfers_of_interception", **key),
-        scans=await store.rows(ScanRow, "scans_of_parcel", **parcel),
-        incidents=await store.rows(Incident, "incidents_of_parcel", **parcel),
+        attempts=attempts,
+        transfers=transfers,
+        scans=scans,
+        incidents=incidents,
         claims=[claim for claim in claims if claim.interception == ic.id],
-        cases=await store.rows(Exceptional, "exceptions_of", subject=ic.id),
+        cases=cases,
     )
     return ordered(rows)
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from google.protobuf.message import Message
@@ -14,7 +14,6 @@ from gateway.domain.create import CancelInterception, Created, CreateInterceptio
 from gateway.domain.interception import (
     Decision,
     EventRow,
-    Evidence,
     Exceptional,
     Interception,
     Movement,
@@ -36,27 +35,17 @@ from gateway.rpc.errors import (
     precondition,
     unavailable,
 )
+from gateway.rpc.feed import Feed, Scope
 from gateway.rpc.quoting import Place, Places, Quoting
 from gateway.rpc.shell import Call, Errands, Shell
 from gateway.store.writer import Unavailable
 
 R = TypeVar("R")
-WATCH_BATCH = 100
-LOOK_S = 1.0  # how soon an idle stream notices that the gateway drains
 NAMES = {
     "state": {number: name for name, number in messages.STATE.items()},
     "decision": {number: name for name, number in messages.DECISION.items()},
     "money": {number: name for name, number in messages.MONEY.items()},
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """What a stream is about."""
-
-    tenant: str
-    interception: str = ""
-    merchant: str = ""
 
 
 def grouped(rows: Iterable[R], name: str) -> defaultdict[str, list[R]]:
@@ -74,6 +63,7 @@ class InterceptService:
         self._draining = draining
         self._places = Places(shell.store)
         self._quoting = Quoting(shell, self._places)
+        self._feed = Feed(shell.store, shell.terms)
 
     async def Quote(
         self, request: pb.InterceptServiceQuoteRequest, call: Call
@@ -234,21 +224,25 @@ class InterceptService:
         """What is shown with each: one query of a kind, however many they are."""
         if not rows:
             return {}
-        read = self._shell.store.rows
         ids = {"keys": sorted(row.id for row in rows)}
         parcels = {"keys": sorted({row.parcel for row in rows})}
         quoted = {"keys": sorted({row.quote for row in rows})}
-        used = await read(Request, "requests_of_subjects", method="Create", **ids)
-        lines = grouped(await read(OrderLine, "lines_of_parcels", **parcels), "parcel")
-        networks = {p.id: p.network for p in await read(Parcel, "parcels_by_id", **parcels)}
-        aliases = grouped(await read(Alias, "aliases_of_parcels", **parcels), "parcel")
-        claims = grouped(await read(Claim, "claims_of_parcels", **parcels), "interception")
-        cases = grouped(await read(Exceptional, "open_exceptions_of", **ids), "subject")
-        quotes = {quote.id: quote for quote in await read(Quote, "quotes_by_id", **quoted)}
-        last = {
-            event.interception: event for event in await read(EventRow, "last_events_of", **ids)
-        }
-        first = {request.subject: request for request in used}  # newest first: the oldest stays
+        found = await self._shell.store.several(
+            (Request, "requests_of_subjects", {"method": "Create", **ids}),
+            (OrderLine, "lines_of_parcels", parcels),
+            (Parcel, "parcels_by_id", parcels),
+            (Alias, "aliases_of_parcels", parcels),
+            (Claim, "claims_of_parcels", parcels),
+            (Exceptional, "open_exceptions_of", ids),
+            (Quote, "quotes_by_id", quoted),
+            (EventRow, "last_events_of", ids),
+        )
+        networks = {parcel.id: parcel.network for parcel in found[2]}
+        quotes = {quote.id: quote for quote in found[6]}
+        last = {event.interception: event for event in found[7]}
+        first = {request.subject: request for request in found[0]}  # newest first: the oldest stays
+        lines, aliases = grouped(found[1], "parcel"), grouped(found[3], "parcel")
+        claims, cases = grouped(found[4], "interception"), grouped(found[5], "subject")
         return {
             row.id: messages.Beside(
                 request_id=first[row.id].id.split("/", 1)[1] if row.id in first else "",
@@ -267,27 +261,22 @@ class InterceptService:
 
     async def Watch(
         self, request: pb.InterceptServiceWatchRequest, call: Call
-    ) -> AsyncIterator[pb.InterceptServiceWatchResponse]:
+    ) -> AsyncIterator[pb.InterceptServiceWatchResponse | bytes]:
         scope = await self._scope(request, call)
         position = await self._from(request)
-        loop = asyncio.get_running_loop()
-        end = loop.time() + self._shell.settings.limits.watch_s
-        spoke = loop.time()
-        while loop.time() < end:
-            if self._draining.is_set():
-                raise unavailable("DRAINING")
-            newest = await self._shell.store.changed(position, LOOK_S)
-            page = await self._page(scope, position) if newest > position else []
-            for response in await self._responses(page):
-                spoke = loop.time()
-                yield response
-            if page:
-                position = page[-1][0]
-            if len(page) < WATCH_BATCH:  # all there was up to `newest` has been read
-                position = max(position, newest)
-            if loop.time() - spoke >= self._shell.settings.limits.heartbeat_s:
-                spoke = loop.time()
-                yield pb.InterceptServiceWatchResponse(cursor=str(position))
+        limits, time = self._shell.settings.limits, asyncio.get_running_loop().time
+        end, spoke = time() + limits.watch_s, time()
+        with self._feed.reading(scope) as reader:
+            while time() < end:
+                if self._draining.is_set():
+                    raise unavailable("DRAINING")
+                found, position = await self._feed.after(reader, position)
+                for message in found:
+                    spoke = time()
+                    yield message
+                if time() - spoke >= limits.heartbeat_s:
+                    spoke = time()
+                    yield pb.InterceptServiceWatchResponse(cursor=str(position))
 
     async def _scope(self, request: pb.InterceptServiceWatchRequest, call: Call) -> Scope:
         tenant = call.caller.tenant
@@ -308,37 +297,6 @@ class InterceptService:
         if not 0 <= given <= newest:
             raise page_token("cursor")
         return given
-
-    async def _page(self, scope: Scope, position: int) -> list[tuple[int, EventRow]]:
-        page: list[tuple[int, EventRow]] = await self._shell.store.events(
-            scope.tenant,
-            interception=scope.interception,
-            merchant=scope.merchant,
-            after=position,
-            limit=WATCH_BATCH,
-        )
-        return page
-
-    async def _responses(
-        self, page: list[tuple[int, EventRow]]
-    ) -> list[pb.InterceptServiceWatchResponse]:
-        if not page:
-            return []
-        store = self._shell.store
-        ids = sorted({row.interception for _, row in page})
-        named = sorted({row.evidence for _, row in page if row.evidence})
-        found = await store.rows(Interception, "interceptions_by_id", keys=ids)
-        told = await store.rows(Evidence, "evidence_by_id", keys=named)
-        rows = {row.id: row for row in found}
-        proofs = {proof.id: proof for proof in told}
-        return [
-            pb.InterceptServiceWatchResponse(
-                cursor=str(position),
-                event=messages.event(position, row, proofs.get(row.evidence or "")),
-                interception=messages.interception(rows[row.interception], self._shell.terms),
-            )
-            for position, row in page
-        ]
 
     # -- batches --------------------------------------------------------------------------
 

@@ -102,9 +102,11 @@ class MerchantService:
         return found[0]
 
     async def _shown(self, row: Merchant) -> pb.Merchant:
-        store, terms, key = self._shell.store, self._shell.terms, {"merchant": row.id}
-        agreements = await store.rows(Agreement, "agreements_of_merchant", **key)
-        services = await store.rows(WaybillService, "services_of_merchant", **key)
+        terms, key = self._shell.terms, {"merchant": row.id}
+        agreements, services = await self._shell.store.several(
+            (Agreement, "agreements_of_merchant", key),
+            (WaybillService, "services_of_merchant", key),
+        )
         channels = dict(_channels(terms))
         return pb.Merchant(
             id=short(row.id),

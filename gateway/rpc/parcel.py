@@ -59,21 +59,28 @@ class ParcelService:
 
     async def _by_number(self, network: str, waybill: str) -> list[Parcel]:
         key = {"network": network, "waybill": waybill}
-        store = self._shell.store
-        found = await store.rows(Parcel, "parcel_by_number", **key)
-        return found or await store.rows(Parcel, "parcel_by_alias", **key)
+        found, aliased = await self._shell.store.several(
+            (Parcel, "parcel_by_number", key), (Parcel, "parcel_by_alias", key)
+        )
+        return found or aliased
 
     async def shown(self, parcel: Parcel) -> types.Parcel:
-        store, key = self._shell.store, {"parcel": parcel.id}
-        awards = await store.rows(Award, "awards_of_parcel", **key)
-        aliases = await store.rows(Alias, "aliases_of_parcel", **key)
+        key = {"parcel": parcel.id}
+        lines, scans, aliases, incidents, interceptions, awards = await self._shell.store.several(
+            (OrderLine, "lines_of_parcel", key),
+            (ScanRow, "scans_of_parcel", key),
+            (Alias, "aliases_of_parcel", key),
+            (Incident, "incidents_of_parcel", key),
+            (Interception, "interceptions_of_parcel", key),
+            (Award, "awards_of_parcel", key),
+        )
         family = messages.Family(
             parcel,
-            lines=await store.rows(OrderLine, "lines_of_parcel", **key),
-            scans=await store.rows(ScanRow, "scans_of_parcel", **key),
+            lines=lines,
+            scans=scans,
             numbers=[alias.waybill for alias in aliases],
-            incidents=await store.rows(Incident, "incidents_of_parcel", **key),
-            interceptions=await store.rows(Interception, "interceptions_of_parcel", **key),
+            incidents=incidents,
+            interceptions=interceptions,
             awarded_minor=sum(award.amount for award in awards),
         )
         return messages.parcel(family, self._shell.terms)

@@ -19,7 +19,7 @@ from gateway.rpc.registration import network_of, register
 from gateway.rpc.shell import Call, Shell
 from gateway.store.store import Store
 
-PLACES_MAX = 50_000  # quotes whose carrier account is remembered: some minutes of full load
+PLACES_MAX = 10_000  # quotes whose carrier account is remembered: some minutes of full load
 SLACK_MS = 60  # of the time for an answer, for the commit after the carrier's tracking
 
 
@@ -61,8 +61,10 @@ class Places:
             found = await self._store.rows(Quote, "quote", id=key)
             if not found:
                 return None
-            parcels = await self._store.rows(Parcel, "parcel", id=found[0].parcel)
-            lines = await self._store.rows(OrderLine, "lines_of_parcel", parcel=found[0].parcel)
+            parcels, lines = await self._store.several(
+                (Parcel, "parcel", {"id": found[0].parcel}),
+                (OrderLine, "lines_of_parcel", {"parcel": found[0].parcel}),
+            )
             self.keep(found[0], parcels[0], lines)
             place = self._known[key]
         return place if place.tenant == tenant else None
@@ -148,9 +150,11 @@ class Quoting:
     async def _shown(
         self, quoted: Quoted, request: pb.InterceptServiceQuoteRequest, shown: pb.Quote
     ) -> pb.Quote:
-        store, parcel = self._shell.store, quoted.parcel
-        lines = await store.rows(OrderLine, "lines_of_parcel", parcel=parcel.id)
-        awards = await store.rows(Award, "awards_of_parcel", parcel=parcel.id)
+        parcel = quoted.parcel
+        lines, awards = await self._shell.store.several(
+            (OrderLine, "lines_of_parcel", {"parcel": parcel.id}),
+            (Award, "awards_of_parcel", {"parcel": parcel.id}),
+        )
         awarded = sum(award.amount for award in awards)
         if quoted.quote is not None:
             self._places.keep(quoted.quote, parcel, lines)

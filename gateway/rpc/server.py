@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import grpc
@@ -20,6 +21,7 @@ from gateway.pb.turnback.v1 import (
     parcel_service_pb2,
     wallet_service_pb2,
 )
+from gateway.rpc.admission import listen, own_address
 from gateway.rpc.auth import Gate
 from gateway.rpc.carrier import CarrierService
 from gateway.rpc.claim import ClaimService
@@ -89,6 +91,7 @@ class Server:
 
     def __init__(self, shell: Shell) -> None:
         self._settings = shell.settings
+        self._store = shell.store
         self.errands = Errands()
         self._guard = Guard(Gate(shell.settings), shell.settings.limits, shell.metrics)
         hard = shell.settings.limits.concurrency * HARD_FACTOR
@@ -104,6 +107,8 @@ class Server:
             names = (*served, health.SERVICE_NAME, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, self._server)
         self.port = 0
+        self._own: grpc.aio.Channel | None = None  # on which we call ourselves
+        self._listening: asyncio.Task[None] | None = None
 
     def _handlers(self, served: dict[str, Any]) -> Iterator[grpc.GenericRpcHandler]:
         """Every method of the protocol; one without a role or a behaviour stops the start."""
@@ -120,7 +125,7 @@ class Server:
         """Listens. Returns the port. Raises ConfigError where it cannot."""
         grpc_ = self._settings.grpc
         host = f"[{grpc_.host}]" if ":" in grpc_.host else grpc_.host
-        address = f"{host}:{grpc_.port}"
+        address, own = f"{host}:{grpc_.port}", own_address()
         try:
             if grpc_.cert_file and grpc_.key_file:
                 pair = (grpc_.key_file.read_bytes(), grpc_.cert_file.read_bytes())
@@ -128,10 +133,16 @@ class Server:
                 self.port = self._server.add_secure_port(address, credentials)
             else:
                 self.port = self._server.add_insecure_port(address)
+            self._server.add_insecure_port(own)
         except (RuntimeError, OSError) as error:
             raise ConfigError([f"grpc: cannot listen on {address}"]) from error
         await self._server.start()
         await self.ready(True)
+        self._own = grpc.aio.insecure_channel(own)
+        stub: Any = health_pb2_grpc.HealthStub(self._own)
+        call = partial(stub.Check, health_pb2.HealthCheckRequest())
+        heard = listen(self._guard.valve, call, lambda: self._store.late_s, self._guard.say)
+        self._listening = asyncio.create_task(heard)
         return self.port
 
     async def ready(self, serving: bool) -> None:
@@ -144,6 +155,13 @@ class Server:
         """Tells clients that watch its health to take their calls elsewhere; still takes calls."""
         await self._health.enter_graceful_shutdown()
 
+    async def _silence(self) -> None:
+        """Calls ourselves no more."""
+        if self._listening is not None:
+            self._listening.cancel()
+        if self._own is not None:
+            await self._own.close()
+
     async def drain(self, grace_s: float) -> None:
         """Takes no more calls, lets those under way end, and what they started as well.
 
@@ -154,6 +172,7 @@ class Server:
         """
         loop = asyncio.get_running_loop()
         end = loop.time() + grace_s
+        await self._silence()
         await self.leave()
         self._guard.drain()
         await asyncio.sleep(min(FAREWELL_S, grace_s))

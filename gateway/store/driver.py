@@ -50,6 +50,9 @@ class Table:
     rows: Sequence[Sequence[Any]]
 
 
+Asked = tuple[str, Mapping[str, Any]]  # a named query and its parameters
+
+
 @dataclass(frozen=True, slots=True)
 class Begin:
     """What a transaction does: the steps, begun once the driver knows the time and whether the
@@ -88,8 +91,8 @@ class Driver(Protocol):
         what a decision or a constraint raised; nothing is written then."""
         ...
 
-    async def fetch(self, query: str, params: Mapping[str, Any]) -> Table:
-        """The rows of a named query. Raises Unavailable."""
+    async def fetch(self, asked: Sequence[Asked]) -> list[Table]:
+        """The rows of some named queries, one after the other. Raises Unavailable."""
         ...
 
     async def audit(self, at: Moment) -> list[Finding]:

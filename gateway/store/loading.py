@@ -71,8 +71,12 @@ class Keys:
         self._seen: dict[str, set[str]] = {}
 
     def fresh(self, query: str, ids: Iterable[str]) -> list[str]:
+        asked = set(ids)
+        asked.discard("")
+        if not asked:
+            return []
         seen = self._seen.setdefault(query, set())
-        new = sorted({key for key in ids if key} - seen)
+        new = sorted(asked - seen)
         seen.update(new)
         return new
 

@@ -9,7 +9,7 @@ lost, reading that row under a lock says whether the batch took place, whichever
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 import asyncpg
@@ -21,7 +21,7 @@ from gateway.failpoints import FailPoints
 from gateway.store import growth, schema, sets
 from gateway.store.audit import RULES, Finding, Moment, finding, first
 from gateway.store.batch import Change, Done
-from gateway.store.driver import Begin, Conflict, SafeMode, StoreError, Table
+from gateway.store.driver import Asked, Begin, Conflict, SafeMode, StoreError, Table
 from gateway.store.lines import Read
 from gateway.store.loading import Stale
 from gateway.store.rows import TABLE_OF, Builder, builder
@@ -291,13 +291,15 @@ class Driver:
 
     # -- reading --------------------------------------------------------------------------
 
-    async def fetch(self, query: str, params: Mapping[str, Any]) -> Table:
-        reading = self._statements.reading(query)
-        values = reading.values(params)
+    async def fetch(self, asked: Sequence[Asked]) -> list[Table]:
+        readings = [(self._statements.reading(query), params) for query, params in asked]
 
-        async def read(db: Any) -> Table:
-            records = await db.fetch(reading.text, *values)
-            return Table(list(records[0].keys()) if records else (), records)
+        async def read(db: Any) -> list[Table]:
+            found = []
+            for reading, params in readings:
+                records = await db.fetch(reading.text, *reading.values(params))
+                found.append(Table(list(records[0].keys()) if records else (), records))
+            return found
 
         return await self._reading(read, self._silent_s)
 

@@ -674,6 +674,9 @@ SELECT inbox.id FROM inbox
 -- name: newest_position
 SELECT COALESCE(MAX(position), 0) AS position FROM event;
 
+-- name: events_of_all
+SELECT event.* FROM event WHERE position > :after ORDER BY position LIMIT :limit;
+
 -- name: events_of_tenant
 SELECT event.* FROM event WHERE tenant = :tenant AND position > :after
     ORDER BY position LIMIT :limit;

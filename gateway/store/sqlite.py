@@ -20,7 +20,7 @@ from gateway.failpoints import STEP, FailPoints
 from gateway.store import schema
 from gateway.store.audit import RULES, Finding, Moment, finding, first
 from gateway.store.batch import Change, Done
-from gateway.store.driver import Begin, Busy, SafeMode, StoreError, Table
+from gateway.store.driver import Asked, Begin, Busy, SafeMode, StoreError, Table
 from gateway.store.lines import Read
 from gateway.store.rows import APPEND_ONLY, LISTED, TABLES, Builder, Query, builder, enums, queries
 from gateway.store.writer import Unavailable
@@ -43,7 +43,7 @@ PRAGMAS = (
     "PRAGMA foreign_keys = ON",
     "PRAGMA busy_timeout = 2000",
     "PRAGMA secure_delete = ON",  # what is erased is overwritten, not only given up
-    "PRAGMA cache_size = -65536",
+    "PRAGMA cache_size = -16384",  # KiB of a connection; what the system keeps is shared by all
     "PRAGMA wal_autocheckpoint = 4000",
 )
 GUARD = (  # what M8 looks for: the triggers that refuse a change
@@ -189,16 +189,13 @@ class Driver:
 
     # -- reading --------------------------------------------------------------------------
 
-    async def fetch(self, query: str, params: Mapping[str, Any]) -> Table:
-        text = self._queries[query].text
-
-        def read() -> Table:
+    async def fetch(self, asked: Sequence[Asked]) -> list[Table]:
+        def read() -> list[Table]:
             db = getattr(self._local, "db", None)
             if db is None:
                 db = self._local.db = connect(self._path, query_only=True)
                 self._open_readers.append(db)
-            cursor = db.execute(text, _bound(params))
-            return Table([column[0] for column in cursor.description], cursor.fetchall())
+            return [_table(db, self._queries[query].text, params) for query, params in asked]
 
         return await self._reading(read)
 
@@ -407,11 +404,18 @@ def _place(name: str) -> str:
     return f"SELECT value FROM json_each(:{name})" if name in LISTED else f":{name}"
 
 
-def _bound(params: Mapping[str, Any]) -> dict[str, Any]:
+def _bound(params: Mapping[str, Any]) -> Mapping[str, Any]:
+    if LISTED.isdisjoint(params):
+        return params
     return {
         name: orjson.dumps(value).decode() if name in LISTED else value
         for name, value in params.items()
     }
+
+
+def _table(db: sqlite3.Connection, text: str, params: Mapping[str, Any]) -> Table:
+    cursor = db.execute(text, _bound(params))
+    return Table([column[0] for column in cursor.description], cursor.fetchall())
 
 
 Bound = tuple[str, Callable[[Any], Sequence[Any]]]

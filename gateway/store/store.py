@@ -14,7 +14,7 @@ from gateway.failpoints import FailPoints
 from gateway.store import postgres, sqlite
 from gateway.store.audit import Finding, Moment
 from gateway.store.batch import Done, decided
-from gateway.store.driver import Begin, Conflict, Driver, SafeMode, StoreError
+from gateway.store.driver import Begin, Conflict, Driver, SafeMode, StoreError, Table
 from gateway.store.rows import Builder, builder
 from gateway.store.writer import Contended, Outcome, Unavailable, Writer
 
@@ -99,11 +99,17 @@ class Store:
         """Intake commands that wait for a commit."""
         return self._writer.waiting
 
+    @property
+    def late_s(self) -> float:
+        """How long the one of them that came first has waited."""
+        return self._writer.late_s
+
     # -- writing --------------------------------------------------------------------------
 
-    async def run(self, command: Command) -> Any:
-        """Decide and commit; the commit goes on if the caller is cancelled."""
-        return await self._writer.submit(command)
+    async def run(self, command: Command, *, patient: bool = False) -> Any:
+        """Decide and commit; the commit goes on if the caller is cancelled. `patient`: nobody
+        waits for what comes of it, and it may share a commit that is a little later."""
+        return await self._writer.submit(command, patient=patient)
 
     def _env(self, safe: bool) -> Env:
         clock = self._clock
@@ -200,7 +206,19 @@ class Store:
 
     async def rows(self, kind: type[T], query: str, **params: Any) -> list[T]:
         """The rows of a named query, as records."""
-        table = await self._driver.fetch(query, params)
+        (table,) = await self._driver.fetch([(query, params)])
+        return self._built(kind, query, table)
+
+    async def several(self, *asked: tuple[type[Any], str, Mapping[str, Any]]) -> list[list[Any]]:
+        """The rows of some named queries, as records of their kinds: one way to the database for
+        all, where each on its own costs more to be asked than to be answered."""
+        tables = await self._driver.fetch([(query, params) for _, query, params in asked])
+        return [
+            self._built(kind, query, table)
+            for (kind, query, _), table in zip(asked, tables, strict=True)
+        ]
+
+    def _built(self, kind: type[T], query: str, table: Table) -> list[T]:
         if not table.rows:
             return []
         build = self._builders.get((query, kind))
@@ -210,7 +228,7 @@ class Store:
 
     async def table(self, query: str, **params: Any) -> list[dict[str, Any]]:
         """The rows of a named query, as they are."""
-        table = await self._driver.fetch(query, params)
+        (table,) = await self._driver.fetch([(query, params)])
         return [dict(zip(table.names, row, strict=True)) for row in table.rows]
 
     async def events(
@@ -228,12 +246,19 @@ class Store:
             query, of = "events_of_interception", {"interception": interception}
         elif merchant:
             query, of = "events_of_merchant", {"merchant": merchant}
-        params = {"tenant": tenant, "after": after, "limit": limit, **of}
-        table = await self._driver.fetch(query, params)
+        return await self._events(query, {"tenant": tenant, "after": after, "limit": limit, **of})
+
+    async def log(self, after: int, limit: int) -> list[tuple[int, EventRow]]:
+        """Events of all tenants after a position, oldest first, each with its own."""
+        return await self._events("events_of_all", {"after": after, "limit": limit})
+
+    async def _events(self, query: str, params: Mapping[str, Any]) -> list[tuple[int, EventRow]]:
+        (table,) = await self._driver.fetch([(query, params)])
         if not table.rows:
             return []
-        build, at = builder(EventRow, table.names), table.names.index("position")
-        return [(row[at], build(row)) for row in table.rows]
+        at = table.names.index("position")
+        built = self._built(EventRow, query, table)
+        return [(row[at], event) for row, event in zip(table.rows, built, strict=True)]
 
     async def changed(self, after: int, timeout_s: float) -> int:
         """Wait until an event lies after the position, or for so long. The newest position."""
@@ -242,7 +267,8 @@ class Store:
         while self._position <= after and (left := end - loop.time()) > 0:
             moved = self._moved
             try:
-                await asyncio.wait_for(moved.wait(), left)
+                async with asyncio.timeout(left):  # `wait_for` may take a cancellation for an end
+                    await moved.wait()
             except TimeoutError:
                 break
         return self._position

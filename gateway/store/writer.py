@@ -13,6 +13,8 @@ from typing import Any
 from gateway.domain.command import Command
 
 BATCH_MAX = 128
+LINGER_S = 0.002  # before a batch that follows one of several commands
+LULL_S = 0.020  # what nobody waits for may wait so long for company
 QUEUE_MAX = 4_096  # intake commands waiting; more are shed
 
 
@@ -83,6 +85,10 @@ class Lanes:
                     break
         return batch
 
+    def oldest(self) -> float | None:
+        """Since when the intake command that has waited longest has been waiting."""
+        return min((queue[0].since for queue in self.intake.values()), default=None)
+
     def __bool__(self) -> bool:
         return bool(self.evidence or self.intake)
 
@@ -94,11 +100,11 @@ Commit = Callable[[list[Command]], Awaitable[list[Outcome]]]
 class Writer:
     """The task that makes batches and has them committed, one after the other."""
 
-    def __init__(self, commit: Commit, patience_s: float, linger_s: float = 0.001) -> None:
+    def __init__(self, commit: Commit, patience_s: float) -> None:
         self._commit = commit
-        self._linger_s = linger_s
         self._lanes = Lanes(patience_s=patience_s)
         self._wake = asyncio.Event()
+        self._lull: asyncio.TimerHandle | None = None  # what waits is patient, until then
         self._task: asyncio.Task[None] | None = None
         self._open = False
 
@@ -110,8 +116,16 @@ class Writer:
     def waiting(self) -> int:
         return self._lanes.waiting
 
-    async def submit(self, command: Command) -> Any:
-        """Decide and commit one command. The caller's cancellation does not stop a commit."""
+    @property
+    def late_s(self) -> float:
+        """How long the oldest intake command has waited."""
+        since = self._lanes.oldest()
+        return 0.0 if since is None else asyncio.get_running_loop().time() - since
+
+    async def submit(self, command: Command, *, patient: bool = False) -> Any:
+        """Decide and commit one command. The caller's cancellation does not stop a commit.
+
+        `patient`: nobody waits for it. It goes with the next one that is not, or after LULL_S."""
         if not self._open:
             raise Unavailable("the store is not open")
         loop = asyncio.get_running_loop()
@@ -120,7 +134,10 @@ class Writer:
         self._lanes.add(pending)
         if not command.evidence:
             pending.patience = loop.call_later(self._lanes.patience_s, pending.shed)
-        self._wake.set()
+        if not patient:
+            self._wake.set()
+        elif self._lull is None and not self._wake.is_set():
+            self._lull = loop.call_later(LULL_S, self._wake.set)
         return await future
 
     async def stop(self) -> None:
@@ -134,14 +151,17 @@ class Writer:
         loop = asyncio.get_running_loop()
         last = 0
         while self._open or self._lanes:
-            if not self._lanes:
-                self._wake.clear()
-                await self._wake.wait()
-                continue
+            await self._wake.wait()
             if last > 1:
-                await asyncio.sleep(self._linger_s)  # under load a little patience fills a batch
+                await asyncio.sleep(LINGER_S)  # under load a little patience fills a batch
+            self._wake.clear()
+            if self._lull is not None:
+                self._lull.cancel()
+                self._lull = None
             batch = self._lanes.take(loop.time())
             last = len(batch)
+            if self._lanes:
+                self._wake.set()
             if not batch:
                 continue
             _answer(batch, await self._commit([pending.command for pending in batch]))

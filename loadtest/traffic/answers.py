@@ -16,6 +16,7 @@ AGAIN = frozenset(
         grpc.StatusCode.DEADLINE_EXCEEDED,
         grpc.StatusCode.ABORTED,
         grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.CANCELLED,  # by the library, on its way: it may have been done all the same
     }
 )
 # The carrier has not told where the parcel is, or is down: a true answer in time, and no failure.

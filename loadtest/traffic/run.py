@@ -38,6 +38,7 @@ GATEWAY = "gateway"
 SIMULATOR = "simulator"
 PROCESSES = (GATEWAY, SIMULATOR)
 JUDGE = "judge"  # this process: it watches every event
+LATE_MS = 250  # as a gateway has it by itself, whatever the fleet's is
 SEND_DEADLINE_MS = 24 * 3_600_000  # so that what the seed says does not depend on the machine
 Json = dict[str, Any]
 
@@ -153,7 +154,11 @@ def settings(options: Options) -> Json:
     """Laid over the fleet's: room for callers, and no send that lapses on a slow machine."""
     terms = {"contract": {"send_deadline_ms": SEND_DEADLINE_MS}}
     return {
-        "limits": {"tenant_watches": 500, "connection_streams": 1_000},
+        "limits": {
+            "tenant_watches": 500,
+            "connection_streams": 1_000,
+            "late_ms": LATE_MS,
+        },
         "carriers": dict.fromkeys(options.carriers, terms),
     }
 

@@ -255,6 +255,22 @@ def test_the_silence_of_an_old_attempt_says_nothing_of_the_one_under_way() -> No
     stage.audit()
 
 
+def test_a_no_to_an_old_attempt_is_not_believed_while_another_is_on_its_way() -> None:
+    """Whoever is refused may ask anew for the parcel, and two would be under way at once."""
+    stage = Stage("zto")
+    stage.create()
+    first = stage.work
+    stage.crash()
+    (second,) = stage.lease(JobKind.SUBMIT)
+    before = stage.columns
+    stage.finish(Answer(Verdict.REFUSED, Reason.TOO_LATE), first)
+    assert stage.columns == before
+    assert stage.columns.endswith("HELD")
+    stage.finish(Answer(Verdict.REFUSED, Reason.TOO_LATE), second)
+    assert stage.columns == "REFUSED NONE RELEASED"
+    stage.audit()
+
+
 def test_a_stale_holder_does_not_end_a_withdrawal_that_waits_for_the_one_under_way() -> None:
     stage = Stage("zto")
     stage.create()

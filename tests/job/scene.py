@@ -97,7 +97,7 @@ def settings(carriers: str, clock_url: str, store: str, **changes: Any) -> Setti
             },
             "carriers": given,
             # A busy machine sheds nothing here: what is shed, and when, has tests of its own.
-            "limits": {"lame_duck_ms": 0, "intake_wait_ms": 5_000},
+            "limits": {"lame_duck_ms": 0, "intake_wait_ms": 5_000, "late_ms": 60_000},
             "test": {"clock_url": clock_url, "idle": True, "plaintext": True},
         }
     )

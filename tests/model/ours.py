@@ -97,6 +97,8 @@ class Ours:
 
     def _posted(self, s: State, at: int, told: Verdict, *, live: bool) -> State:
         event = self.meaning(s, at, told)
+        if event is E.REFUSE and s.decision in UNDECIDED and _other_live(s, at):
+            return s  # what comes of the later one decides
         if event in (E.NOT_SENT, E.LOSE) and not (live and s.decision is D.SENDING):
             if event is E.NOT_SENT and self.protocol.unsent_repeat_believed:
                 return s._replace(decision=D.QUEUED) if s.decision is D.UNKNOWN else s
@@ -274,6 +276,10 @@ def replaced(posts: tuple[Post, ...], at: int, post: Post) -> tuple[Post, ...]:
 
 def _sent_before(s: State, at: int) -> bool:
     return any(post.row in MAYBE_SENT for i, post in enumerate(s.posts) if i != at)
+
+
+def _other_live(s: State, at: int) -> bool:
+    return any(post.row is None for i, post in enumerate(s.posts) if i != at)
 
 
 def _left_before(s: State, at: int) -> bool:

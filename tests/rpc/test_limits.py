@@ -21,7 +21,18 @@ from gateway.pb.turnback.v1 import merchant_service_pb2 as merchants
 from gateway.pb.turnback.v1 import wallet_service_pb2 as wallets
 from gateway.rpc import errors
 from gateway.store.writer import Overloaded, Unavailable
-from tests.rpc.world import METHODS, Code, World, living, path, refusal, serving, settings, told
+from tests.rpc.world import (
+    AGREEMENT,
+    METHODS,
+    Code,
+    World,
+    living,
+    path,
+    refusal,
+    serving,
+    settings,
+    told,
+)
 
 OPENSSL = shutil.which("openssl")
 NOWHERE = "http://127.0.0.1:1"  # no carrier is asked in these tests
@@ -138,6 +149,22 @@ async def test_a_rate_is_one_tenants_own(tmp_path: Path) -> None:
         for _ in range(12):
             code, reason, _ = await refusal(world.ask(request, "other-tenant-token"))
             assert (code, reason) == (Code.NOT_FOUND, "MERCHANT_UNKNOWN")
+
+
+async def test_a_batch_is_as_many_calls_as_it_has_items(tmp_path: Path) -> None:
+    """It is let in whole, and whoever sent it waits until as many calls could have been made."""
+    tenants = settings(NOWHERE, tmp_path / "none.db").model_dump(mode="json")["tenants"]
+    tenants["mall"]["per_second"] = 5
+    item = intercepts.InterceptServiceCreateRequest(
+        request_id="batch-owes", quote_id="q", agreement_id=AGREEMENT
+    )
+    request = intercepts.InterceptServiceBatchCreateRequest(items=[item] * 50)
+    async with alone(tmp_path, tenants=tenants) as world:
+        assert len((await world.ask(request)).results) == 50
+        code, reason, found = await refusal(world.ask(request))
+        assert (code, reason) == (EXHAUSTED, "RATE_LIMITED")
+        wait = found["RetryInfo"][0].retry_delay.ToTimedelta().total_seconds()
+        assert 5 < wait <= 9.3  # fifty at five a second, of which five had been saved up
 
 
 async def test_calls_above_the_limit_are_shed(tmp_path: Path) -> None:

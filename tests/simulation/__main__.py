@@ -37,11 +37,14 @@ class State:
     met: Counter[str] = field(default_factory=Counter)
     kills: int = 0
     violations: list[tuple[int, int, str, str]] = field(default_factory=list)
+    plain: list[int] = field(default_factory=list)  # seeds that were played without straits
 
     def add(self, result: Result) -> None:
         self.seeds[str(result.seed)] = result.digest
         self.met += result.met
         self.kills += result.kills
+        if not result.hard:
+            self.plain.append(result.seed)
         for rule, what in result.violations:
             self.violations.append((result.seed, result.size, rule, what))
 
@@ -66,10 +69,13 @@ class State:
         return cls(**given)
 
 
-def replay(seed: int, size: int, carriers: tuple[str, ...] = CARRIERS) -> str:
+def replay(
+    seed: int, size: int, carriers: tuple[str, ...] = CARRIERS, *, plain: bool = False
+) -> str:
     asked = f"--start {seed} --seeds 1 --size {size}"
     playing = "" if carriers == CARRIERS else f" --carriers {','.join(carriers)}"
-    return f"{Path(sys.executable)} -m tests.simulation {asked}{playing}"
+    without = " --no-straits" if plain else ""
+    return f"{Path(sys.executable)} -m tests.simulation {asked}{playing}{without}"
 
 
 def channels(names: str) -> tuple[str, ...]:
@@ -95,14 +101,18 @@ def command(
     carriers: Annotated[
         str, typer.Option(help="Who plays, with commas; `all` for every carrier there is.")
     ] = ",".join(CARRIERS),
+    straits: Annotated[
+        bool, typer.Option("--straits/--no-straits", help="Without: as before there were any.")
+    ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Play the seeds. Exit 1 if anything was wrong in one."""
     playing = channels(carriers)
     kept = State.read(state, size, playing) if state else State(size, playing)
-    plan = [(seed, size) for seed in range(start, start + seeds) if str(seed) not in kept.seeds]
+    asked = [seed for seed in range(start, start + seeds) if str(seed) not in kept.seeds]
+    plan = [(seed, size, straits) for seed in asked]
     if found:
-        plan = [(each.seed, each.size) for each in FOUND if each.carriers == playing]
+        plan = [(each.seed, each.size, each.hard) for each in FOUND if each.carriers == playing]
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
@@ -120,16 +130,19 @@ def command(
 
 
 def results(
-    plan: Sequence[tuple[int, int]], jobs: int, most: int, carriers: tuple[str, ...]
+    plan: Sequence[tuple[int, int, bool]], jobs: int, most: int, carriers: tuple[str, ...]
 ) -> Iterator[Result]:
     """As they come: one after the other here, or several at a time in processes of their own."""
     if jobs == 1:
-        yield from (play(*each, most, carriers) for each in plan)
+        yield from (play(seed, size, most, carriers, hard) for seed, size, hard in plan)
         return
-    context = get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, max_tasks_per_child=PER_CHILD) as pool:
-        for done in as_completed([pool.submit(play, *each, most, carriers) for each in plan]):
-            yield done.result()
+    context, size_of = get_context("spawn"), jobs * PER_CHILD
+    for start in range(0, len(plan), size_of):  # the memory of what has played only grows
+        part = plan[start : start + size_of]
+        with ProcessPoolExecutor(jobs, context) as pool:
+            at_work = [pool.submit(play, seed, n, most, carriers, hard) for seed, n, hard in part]
+            for done in as_completed(at_work):
+                yield done.result()
 
 
 def report(kept: State, as_json: bool) -> int:
@@ -140,11 +153,12 @@ def report(kept: State, as_json: bool) -> int:
     else:
         shown = Table("met", "times", "")
         for row in rows:
-            few = "" if row.count >= ENOUGH else row.excuse or f"less than {ENOUGH}"
+            few = "" if row.count >= ENOUGH else f"less than {ENOUGH}"
             shown.add_row(row.name, str(row.count), few)
         Console().print(shown)
         for seed, size, rule, what in kept.violations[:SHOWN_MAX]:
-            print(f"seed {seed}: {rule}: {what}\n    {replay(seed, size, kept.carriers)}")
+            again = replay(seed, size, kept.carriers, plain=seed in kept.plain)
+            print(f"seed {seed}: {rule}: {what}\n    {again}")
         digest = sorted(kept.seeds.values())
         print(f"{kept.kills} kills; {len(digest)} histories, {len(set(digest))} of them different")
     print(f"simulation: {len(kept.seeds)} seeds, {len(kept.violations)} violations")

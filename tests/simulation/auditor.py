@@ -78,6 +78,7 @@ JOIN job j ON j.subject = i.id AND j.kind = :job AND j.state = 'leased' AND j.ge
 WHERE i.channel = :channel AND i.waybill = :waybill AND j.lease_until > :machine_ms
 """
 ATTEMPTS = {Operation.INTERCEPT: ("post", "submit"), Operation.CANCEL: ("cancel", "withdraw")}
+ATTEMPTS[Operation.CANCEL_ORDER] = ATTEMPTS[Operation.INTERCEPT]
 
 
 @dataclass(slots=True)

@@ -40,6 +40,8 @@ STORE = "gateway/store/store.py"
 SQLITE = "gateway/store/sqlite.py"
 POSTGRES = "gateway/store/postgres.py"
 SETS = "gateway/store/sets.py"
+FEED = "gateway/rpc/feed.py"
+STREAMS = "tests/rpc/test_feed.py"
 
 
 def bug(name: str, what: str, path: str, old: str, new: str, suite: str = DOMAIN) -> Bug:
@@ -583,11 +585,42 @@ BUGS: tuple[Bug, ...] = (
         "tests/model/test_ties.py",
     ),
     bug(
+        "old_no_believed",
+        "the no to an old attempt is believed while another is on its way",
+        REPLY,
+        "ic.decision in UNDECIDED and _others(book, ic, attempt, LIVE):\n",
+        "not ic.decision:\n",
+    ),
+    bug(
         "asked_too_early",
         "a query that was asked before the carrier had ours counts",
         READING,
         "    if command.asked is not None and command.asked_ms < _answered_ms(book, ic):\n",
         "    if command.asked is not None and command.asked_ms < 0:\n",
+    ),
+    bug(
+        "page_skipped",
+        "a full page of the log is taken for all there is",
+        FEED,
+        "    return last if len(told) >= PAGE else max(last, newest)\n",
+        "    return max(last, newest)\n",
+        STREAMS,
+    ),
+    bug(
+        "foreign_events",
+        "a stream is told of other tenants' events",
+        FEED,
+        "            self.tenant == scope.tenant\n",
+        "            self.tenant\n",
+        STREAMS,
+    ),
+    bug(
+        "behind_the_ring",
+        "who is behind what is kept of the log goes on with what is kept",
+        FEED,
+        "        if self._after is None or position < self._after:\n",
+        "        if self._after is None:\n",
+        STREAMS,
     ),
     bug(
         "scans_in_order",

@@ -22,7 +22,7 @@ class WireFault:
     operations: frozenset[str] = frozenset()  # empty: all
 
 
-INTERCEPTS = frozenset({Operation.INTERCEPT})
+INTERCEPTS, QUERIES = frozenset({Operation.INTERCEPT}), frozenset({Operation.QUERY})
 WIRE: Mapping[str, WireFault] = {
     "connect_refused": WireFault(8, arrives=False),
     "connect_timeout": WireFault(4, arrives=False),
@@ -47,6 +47,7 @@ WIRE: Mapping[str, WireFault] = {
     "busy_system": WireFault(4, executes=False),
     "executes_twice": WireFault(3, operations=INTERCEPTS),
     "push_before_reply": WireFault(5, operations=INTERCEPTS),
+    "stale_query": WireFault(0, operations=QUERIES),  # in a strait: told of before the request
 }
 PUSH: Mapping[FaultName, int] = {  # the simulator's own, in a million pushes
     FaultName.PUSH_DUPLICATE: 40_000,
@@ -80,6 +81,14 @@ ROUND: Mapping[str, int] = {  # and in a million rounds
     "clock_forward": 30_000,
     "clock_back": 20_000,
     "business_leap": 60_000,
+}
+STRAIT: Mapping[str, int] = {  # stretches that are worse than chance makes them: the same
+    "cut_off": 25_000,  # a carrier that holds up what it is to do, past our deadline
+    "forgetful": 15_000,  # one whose answers are from before, and a store that is out meanwhile
+}
+PLIGHT: Mapping[str, int] = {  # and in a million parcels
+    "order": 50_000,  # not picked up yet, at a carrier with a verb for it
+    "astray": 30_000,  # lost after it was stopped, mostly before it is turned round
 }
 CLIENT: Mapping[str, int] = {  # how clients behave, in a million calls or lives
     "gives_up": 60_000,

@@ -31,13 +31,18 @@ UNION ALL SELECT id, 'claim ' || state FROM claim
     WHERE state IN ('FILED', 'UNDER_REVIEW') AND desk = 'carrier' AND instr(:silent, channel) = 0
 UNION ALL SELECT id, 'leased' FROM job WHERE state = 'leased'
 """
+UNTOLD = """
+SELECT i.id, i.channel, i.waybill FROM interception i
+JOIN exception e ON e.subject = i.id AND e.kind = 'NO_EVIDENCE' AND e.closed_at IS NULL
+WHERE i.decision = 'UNKNOWN' AND i.path = 'cancelled_before_pickup'
+"""
 PROMISED = ("ACCEPTED", "LATE_ACCEPTED")
 LOOK_MS = 25 * 3_600_000  # at a parcel that is lost the gateway looks once a day
 DELAY_MS = 5 * 60_000
 CRASHES = 5  # of one job in a row
 HELD_ROWS = """
 SELECT id, decision, movement, failure, money, cancel, reason, fee_minor, merchant, sent_at,
-    channel, waybill
+    path = 'cancelled_before_pickup', channel, waybill
 FROM interception ORDER BY created_at, id
 """
 Wrong = Iterator[tuple[str, str]]
@@ -55,9 +60,17 @@ def silent(world: "World") -> list[str]:
 
 
 def given_up(world: "World") -> set[str]:
-    """What a person was asked to look after: jobs whose holder went five times in a row."""
+    """What a person was asked to look after: jobs whose holder went five times in a row, and orders
+    that were cancelled while the answer was lost, of which no scan will ever tell."""
     rows = world.auditor.rows("SELECT subject FROM exception WHERE kind = 'GIVEN_UP'")
-    return {row[0] for row in rows}
+    return {row[0] for row in rows} | {
+        key for key, *parcel in world.auditor.rows(UNTOLD) if _order_gone(world, *parcel)
+    }
+
+
+def _order_gone(world: "World", channel: str, waybill: str) -> bool:
+    record = world.depot.records[world.parties[channel].network, waybill]
+    return record.parcel.order_cancelled_ms is not None
 
 
 def arrived(world: "World") -> bool:
@@ -80,10 +93,12 @@ class Kept:
     fee: int
     merchant: str
     sent_at: int
+    by_order: bool  # it is, or was to be, an order that is cancelled before it is picked up
     channel: str
     waybill: str
     entries: tuple[Interception, ...]  # what the carrier's journal has under its name
     truth: Facts
+    order_cancelled_ms: int | None
 
     @property
     def entry(self) -> Interception | None:
@@ -93,6 +108,8 @@ class Kept:
         return found[-1] if found else None
 
     def accepted(self, now: int) -> bool:
+        if self.by_order:
+            return self.order_cancelled_ms is not None
         entry = self.entry
         return entry is not None and entry.accepted_ms is not None and entry.accepted_ms <= now
 
@@ -120,7 +137,8 @@ def kept(world: "World") -> Iterator[Kept]:
             for place, entry in enumerate(record.journal)
             if not entry.by_other and (*record.parcel.key, place) in ours
         ]
-        fields: list[Any] = [*row, tuple(entries), facts(record, world.now)]
+        truth = (facts(record, world.now), record.parcel.order_cancelled_ms)
+        fields: list[Any] = [*row, tuple(entries), *truth]
         yield Kept(*fields)
 
 
@@ -152,6 +170,7 @@ def decided(world: "World", found: list[Kept]) -> Wrong:
             and not accepted
             and deal.promise_on != "reply"
             and not _instead(world, one, kin)
+            and not _tied(world, one)
         ):
             yield "gt.promise", f"{one.id} is {one.decision}, and the carrier never accepted"
         if accepted and not promised:
@@ -191,12 +210,21 @@ def _instead(world: "World", one: Kept, kin: list[Kept]) -> bool:
     return not _refused(world, one) and any(other.accepted(world.now) for other in kin)
 
 
+def _tied(world: "World", one: Kept) -> bool:
+    """Whether somebody else's interception turned the parcel round in the very second in which we
+    asked, and the refusal did not reach us: a scan without a cause tells no two of them apart."""
+    record = world.depot.records[world.parties[one.channel].network, one.waybill]
+    others = (entry.turned_ms for entry in record.journal if entry.by_other)
+    tie = any(at is not None and at // 1000 == one.sent_at // 1000 for at in others)
+    return tie and ADAPTERS[one.channel].query is None and not _refused(world, one)
+
+
 def charged(world: "World", found: list[Kept]) -> Wrong:
     left = given_up(world)
     for one in found:
         allowed = set(_fees(world, one))
         kin = [other for other in found if other.waybill == one.waybill and other is not one]
-        if _instead(world, one, kin):
+        if _instead(world, one, kin) or _tied(world, one):
             allowed.add("CAPTURED")
         money = "NONE" if one.fee == 0 else one.money
         if one.id in left or _delayed(world, one):
@@ -300,6 +328,7 @@ def moved(world: "World", found: list[Kept]) -> Wrong:
         if entry is not None and entry.cancelled_ms is not None:
             continue
         right = "RETURNING" if truth.turned_ms is not None else "NONE"
+        right = "NOT_SHIPPED" if one.by_order else right
         if truth.delivered_ms is not None:
             right = "RETURN_FAILED"
         elif truth.returned_ms is not None:

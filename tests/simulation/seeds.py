@@ -11,9 +11,30 @@ class Found:
     size: int
     what: str
     carriers: tuple[str, ...] = CARRIERS
+    hard: bool = True  # False: its history is from before there were straits
 
 
 FOUND: tuple[Found, ...] = (
-    Found(7, 50, "a late acceptance was laid to an interception that had been refused by it"),
-    Found(310, 200, "a push in a slow commit was called forgotten: a day had leapt by in a second"),
+    Found(
+        7,
+        50,
+        "a late acceptance was laid to an interception that had been refused by it",
+        hard=False,
+    ),
+    Found(
+        310,
+        200,
+        "a push in a slow commit was called forgotten: a day had leapt by in a second",
+        hard=False,
+    ),
+    Found(
+        278,
+        200,
+        "a request was on its way for an interception that the reply to an older one had ended",
+    ),
+    Found(
+        77,
+        200,
+        "a return that another's interception began in the second of our request was called ours",
+    ),
 )

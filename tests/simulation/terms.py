@@ -10,6 +10,7 @@ from typing import Any
 from adapters import ADAPTERS
 from gateway.config import Role, Settings, token_hash
 from gateway.domain.carrier import Milestone, Promise
+from gateway.domain.carrier import Status as CarrierStatus
 from simulator.bodies import OptionsBody
 from simulator.dialect import Dialect
 from simulator.dialects import DIALECTS
@@ -23,10 +24,11 @@ TOKENS = {"tenant": "mall-tenant", "treasury": "mall-treasury", "claims": "mall-
 TOKENS |= {"operator": "mall-operator", "second": "mall-second"}
 AGREEMENT = "auto-pay"
 CARRIERS = ("sf", "zto")  # who plays where nobody else is named: recorded seeds rest on it
-FEES = {
+FEES: dict[str, dict[str, int]] = {
     "sf": {"picked_up": 800, "in_transit": 1000, "at_destination": 1200, "out_for_delivery": 1500},
     "zto": {"picked_up": 600, "in_transit": 900, "at_destination": 0, "out_for_delivery": 1400},
 }
+ORDER_FEE = 300  # where the carrier has a verb of its own for it
 USUAL_FEES = {"picked_up": 700, "in_transit": 950, "at_destination": 1300}
 USUAL_FEES |= {"out_for_delivery": 1600}
 CAP_MINOR = 30_000
@@ -56,10 +58,12 @@ class Party:
     renumbers: bool = True  # its words can say that the way back has a number of its own
     sees_outlet: bool = True  # it tells the last outlet from others
     tells_late: bool = True  # it pushes: nothing else tells that a no became a yes
+    orders: bool = False  # the contract has a fee for an order that was not picked up
 
     @property
     def fees(self) -> Mapping[str, int]:
-        return FEES.get(self.channel, USUAL_FEES)
+        fees = dict(FEES.get(self.channel, USUAL_FEES))
+        return fees | {"not_picked_up": ORDER_FEE} if self.orders else fees
 
     @property
     def carrying(self) -> Dialect:
@@ -97,9 +101,13 @@ def _words(channel: str) -> tuple[bool, bool, bool]:
     return len(story.numbers) > 1, outlet, adapter.push is not None and bool(announced)
 
 
-def parties(channels: Sequence[str]) -> dict[str, Party]:
+def parties(channels: Sequence[str], *, orders: bool = False) -> dict[str, Party]:
     """Everyone who plays; who tracks for another may look at the other's parcels."""
     found = {channel: party(channel) for channel in channels}
+    for channel, one in found.items() if orders else ():
+        adapter = ADAPTERS[channel]
+        one_verb = CarrierStatus.NOT_PICKED_UP in adapter.window.value
+        found[channel] = replace(one, orders=adapter.cancel_order is not None and not one_verb)
     for channel, one in found.items():
         if ADAPTERS[channel].track is not None:
             continue

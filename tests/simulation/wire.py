@@ -100,6 +100,9 @@ class Wire:
     def _fault(self, asked: Asked) -> str:
         if asked.operation is Operation.INTERCEPT and asked.waybill in self.planned:
             return self.planned.pop(asked.waybill)
+        strait = self.world.straits.fault(asked.account.carrier, asked.operation, asked.waybill)
+        if strait is not None:
+            return strait
         if asked.account.carrier == self.down:
             return "connect_refused"
         if asked.account.carrier == self.silent:
@@ -127,7 +130,7 @@ class Wire:
             out_s = chance.uniform(0.001, 0.02)
             if fault.late:
                 out_s = endpoint.timeout_s + chance.uniform(0.05, LATE_S)
-                out_s += BEYOND_S if fault.overdue else 0
+                out_s += BEYOND_S + world.straits.held_s() if fault.overdue else 0
             elif name == "connect_timeout":
                 out_s = endpoint.connect_s
             await asyncio.sleep(out_s)
@@ -140,6 +143,8 @@ class Wire:
                 back_s = chance.uniform(0.001, 0.05)
                 if name == "slow":
                     back_s = chance.uniform(0.2, 0.99) * endpoint.timeout_s - out_s
+                    put_off_s = world.straits.back_s(asked.account.carrier, asked.operation)
+                    back_s = back_s if put_off_s is None else put_off_s
                 await asyncio.sleep(back_s)
             elif not fault.answers:
                 outcome = None
@@ -177,6 +182,9 @@ class Wire:
         if executes:
             astray = other_waybill(asked.waybill) if name == "wrong_waybill" else ""
             done = replace(asked, twice=name == "executes_twice", astray=astray)
+            if name == "stale_query" and asked.record is not None:
+                done = replace(done, record=replace(asked.record, journal=[]))
+                world.broken.add(asked.waybill)
             before = len(asked.record.journal) if asked.record is not None else 0
             said = dialect.perform(done, world.depot, world.now)
             if asked.record is not None:

@@ -35,6 +35,7 @@ from tests.simulation.crowd import HOUR_MS, POOR, RECEIVER, RICH, SENDER, Crowd,
 from tests.simulation.faults import PROCESS, PUSH, ROUND, strikes
 from tests.simulation.gateway import Gateway, Gone, Outside
 from tests.simulation.loop import Killed, Over, Stuck, VirtualLoop
+from tests.simulation.straits import Straits
 from tests.simulation.terms import (
     BOUND_MS,
     CARRIERS,
@@ -93,6 +94,7 @@ class Result:
     digest: str  # of everything that happened
     kills: int
     machine_s: float
+    hard: bool  # with straits
 
 
 @dataclass(slots=True)
@@ -103,6 +105,7 @@ class World:
     happy: bool = False  # without a single fault
     most: int = VIOLATIONS_MAX  # after so many no more is to be learnt
     carriers: tuple[str, ...] = CARRIERS  # the channels that play
+    hard: bool = True  # with straits; seeds that were recorded before there were any have none
     now: int = BUSINESS_START
     jump_ms: int = 0  # what the wall's clock is off by
     violations: list[tuple[str, str]] = field(default_factory=list)
@@ -123,11 +126,13 @@ class World:
     wire: Wire = field(init=False)
     auditor: Auditor = field(init=False)
     crowd: Crowd = field(init=False)
+    straits: Straits = field(init=False)
     broken: set[str] = field(default_factory=set)  # whose carrier broke its own bound
     _pace: Random = field(init=False)
     _fatal: int = 0  # fail points until the next crash; 0 never
     _fatal_kind: str = ""  # only these count; "" all
     _refusing_until: float = 0.0
+    _out_until: float = 0.0  # the same in a strait: no shorter refusal ends it
     _chaos: bool = False
     _ids: int = 0
     _incarnations: int = 0
@@ -138,7 +143,8 @@ class World:
     def __post_init__(self) -> None:
         self.chance, self._pace = self.stream("world"), self.stream("pace")
         self.loop = VirtualLoop(self.pace)
-        self.parties = parties(self.carriers)
+        self.straits = Straits(self, self.stream("straits"), self.hard and not self.happy)
+        self.parties = parties(self.carriers, orders=self.straits.on)
         self.deals = deals(self.chance, self.carriers)
         self.settings = settings(self.directory / "turnback.db", self.deals, self.parties)
         faults = {} if self.happy else dict(PUSH)
@@ -197,8 +203,12 @@ class World:
             if strikes(self._pace, PROCESS["store_refuses"]):
                 self.met("process.store_refuses")
                 self._refusing_until = self.loop.time() + self._pace.uniform(0.05, 5.0)
-            if self.loop.time() < self._refusing_until:
+            if self.loop.time() < max(self._refusing_until, self._out_until):
                 raise sqlite3.OperationalError("disk I/O error")
+
+    def refuse(self, seconds: float) -> None:
+        """The store takes nothing for so long."""
+        self._out_until = self.loop.time() + seconds
 
     def met(self, name: str) -> None:
         self.met_[name] += 1
@@ -312,12 +322,14 @@ class World:
         left = self.size
         tail = TAIL
         while left > 0 or tail > 0:
-            begun = min(left, self.chance.randrange(1, LIVES + 1))
+            usual = self.chance.randrange(1, LIVES + 1)
+            hard = self.straits.draw() if left else 0
+            begun = min(left, hard or usual)
             for _ in range(begun):
                 self.begin()
             left -= begun
             tail -= not left
-            await self._round()
+            await (self.straits.pass_through() if hard else self._round())
         self._chaos = False
         await self._settle()
 
@@ -480,7 +492,7 @@ class World:
     def ship(self) -> Life:
         """A parcel on its way, with a destiny."""
         chance, number = self.chance, self.crowd.next()
-        channel = chance.choice(tuple(self.deals))
+        channel = self.straits.carrier or chance.choice(tuple(self.deals))
         one = self.parties[channel]
         account = self.depot.accounts[channel, one.user]
         dialect = one.carrying
@@ -493,6 +505,9 @@ class World:
         (outcome,) = chance.choices(tuple(OUTCOMES), tuple(OUTCOMES.values()))
         if outcome is Outcome.LATE_ACCEPT and not one.tells_late:
             outcome = Outcome.RETURNED
+        lot = self.straits.lot(channel, plan)
+        ago_ms = plan.middle_of(stand) if lot is None else lot.shipped_ago_ms
+        outcome = outcome if lot is None else lot.outcome
         if not one.renumbers:
             renumbered = ReturnNumber.SAME
         if outcome is Outcome.LATE_ACCEPT:  # the one push that tells a new number may be lost
@@ -502,7 +517,7 @@ class World:
             account.name,
             waybill,
             f"order-{number}",
-            self.now - plan.middle_of(stand),
+            self.now - ago_ms,
             Contact(*(SENDER[name] for name in CONTACT)),
             Contact(*(RECEIVER[name] for name in CONTACT)),
             45_000,
@@ -513,7 +528,10 @@ class World:
         )
         # nobody but a push tells that what was refused has been accepted after all
         watched = self.now if outcome is Outcome.LATE_ACCEPT or chance.random() < 0.45 else None
-        record = Record(parcel, account, Script(outcome, Params(self._destiny())), watched)
+        destiny = self._destiny()
+        if lot is not None:
+            watched, destiny = self.now if lot.watched else None, destiny | dict(lot.destiny)
+        record = Record(parcel, account, Script(outcome, Params(destiny)), watched)
         self.depot.add([record])
         self.pusher.watch(record)
         merchant = chance.choice(self.crowd.merchants)
@@ -542,7 +560,11 @@ CLAIMS = {"LOST": "LOST", "RETURN_FAILED": "RETURN_FAILED", "RETURNED": "DAMAGED
 
 
 def play(
-    seed: int, size: int, most: int = VIOLATIONS_MAX, carriers: tuple[str, ...] = CARRIERS
+    seed: int,
+    size: int,
+    most: int = VIOLATIONS_MAX,
+    carriers: tuple[str, ...] = CARRIERS,
+    hard: bool = True,
 ) -> Result:
     """A seed in a directory that is gone afterwards."""
     memory = MEMORY if MEMORY.is_dir() else None
@@ -550,7 +572,8 @@ def play(
     gc.freeze()
     try:
         with tempfile.TemporaryDirectory(prefix="turnback-seed-", dir=memory) as made:
-            return simulate(World(seed, size, Path(made), most=most, carriers=carriers))
+            made_in = Path(made)
+            return simulate(World(seed, size, made_in, most=most, carriers=carriers, hard=hard))
     finally:
         _bury()
         gc.unfreeze()
@@ -622,6 +645,7 @@ def _result(world: World) -> Result:
         sha256("\n".join(world.notes).encode()).hexdigest(),
         world.kills,
         world.loop.time(),
+        world.hard,
     )
 
 

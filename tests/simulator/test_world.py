@@ -54,6 +54,23 @@ def test_a_parcel_that_was_turned_round_may_be_delivered_after_all(outcome: Outc
     assert Event.RETURN_SIGNED not in told
 
 
+def test_a_parcel_may_be_lost_before_it_is_turned_round() -> None:
+    params = Params({"lost_ms": 2 * HOUR_MS, "found_ms": 5 * HOUR_MS, "turn_ms": 3 * HOUR_MS})
+    at_ms = 20 * HOUR_MS
+    outcome = Outcome.LOST_THEN_TURNED
+    (entry,) = decisions.decide(PARCEL, (), asked(at_ms), outcome, params)
+    marks = world.course(PARCEL, (entry,))
+    when = {mark.event: mark.at_ms for mark in marks}
+    lost_ms, found_ms = at_ms + 2 * HOUR_MS, at_ms + 7 * HOUR_MS
+    assert (when[Event.LOST], when[Event.FOUND]) == (lost_ms, found_ms)
+    assert when[Event.RETURN_STARTED] == found_ms + 3 * HOUR_MS
+    assert not [mark for mark in world.scans(marks, found_ms - 1) if mark.at_ms > lost_ms]
+    assert world.status(marks, found_ms - 1) is Status.ENDED
+    assert world.status(marks, found_ms) is Status.IN_TRANSIT
+    assert decisions.cancellable(entry, marks, lost_ms - 1)
+    assert not decisions.cancellable(entry, marks, found_ms)
+
+
 def events(marks: list[world.Mark]) -> list[Event]:
     return [mark.event for mark in marks]
 

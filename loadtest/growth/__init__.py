@@ -1,0 +1,1 @@
+"""What an operation costs as the store grows: stores of many interceptions, made and measured."""
