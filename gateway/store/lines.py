@@ -111,8 +111,11 @@ def _named(lines: Iterable[StatementLine], networks: list[str], named: Named) ->
 
 def matched(book: Book, named: Named, load: Any) -> Plan:
     """Every line so far about what these lines name, and the exceptions that are open of it."""
-    interceptions = [row.id for row in book.all(Interception) if row.id in set(named.interceptions)]
-    claims = [row.id for row in book.all(Claim) if row.id in set(named.claims)]
+    if not book.all(Statement):
+        return
+    billed, paid = set(named.interceptions), set(named.claims)
+    interceptions = [row.id for row in book.all(Interception) if row.id in billed]
+    claims = [row.id for row in book.all(Claim) if row.id in paid]
     yield from load("match_of_interception", interceptions, LineMatch)
     yield from load("match_of_claim", claims, LineMatch)
     rows = [row.id for row in book.all(LineMatch)]

@@ -45,20 +45,15 @@ TABLES: tuple[tuple[type[Any], str, bool], ...] = (
     (interception.EventRow, "event", False),  # last: a shared store numbers them under one lock
 )
 TABLE_OF: Mapping[type[Any], str] = {kind: table for kind, table, _ in TABLES}
-APPEND_ONLY: tuple[str, ...] = ("event", "evidence", "transfer", "award", "incident", "request")
-APPEND_ONLY += (
-    "edge",
-    "statement_part",
-    "statement_line",
-    "line_match",
-    "withdrawal",
-    "difference",
+APPEND_ONLY = (
+    *("event", "evidence", "transfer", "award", "incident", "request", "edge"),
+    *("statement_part", "statement_line", "line_match", "withdrawal", "difference"),
 )
 
 # Parameters that take a list of ids: written `IN (:keys)`.
 LISTED = {"keys", "kinds", "busy", "jobs"}
-LISTED |= {"marks", "numbers"}
 LISTED |= {"requests", "quotes", "interceptions", "claims", "awards", "waybills"}
+LISTED |= {"marks", "numbers"}  # of statements
 
 NAME = regex(r"^-- name: (\w+)$")
 PARAMETER = regex(r"(?<!:):([a-z_][a-z0-9_]*)")

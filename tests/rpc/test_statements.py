@@ -119,7 +119,7 @@ WRONG: list[tuple[Change, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("change", "field"), WRONG, ids=lambda given: str(given)[:40])
+@pytest.mark.parametrize(("change", "field"), WRONG, ids=[of for _, of in WRONG])
 async def test_what_is_wrong_is_named(world: World, change: Change, field: str) -> None:
     asked = request()
     change(asked)
