@@ -39,8 +39,8 @@ EVENTS = (
 LOCKS = {
     "lock_statement": (
         "SELECT id FROM statement WHERE id IN (:keys) "
-        "OR (channel || '/' || account || '/' || number) IN (:numbers) "
-        "ORDER BY id FOR NO KEY UPDATE"
+        "OR (channel || '/' || account || '/' || number) "
+        "IN (:numbers) ORDER BY id FOR NO KEY UPDATE"
     ),
     "lock_inbox": "SELECT id FROM inbox WHERE id IN (:keys) ORDER BY id FOR NO KEY UPDATE",
     "lock_parcel": "SELECT id FROM parcel WHERE id IN (:keys) ORDER BY id FOR NO KEY UPDATE",

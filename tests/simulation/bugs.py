@@ -42,6 +42,10 @@ POSTGRES = "gateway/store/postgres.py"
 SETS = "gateway/store/sets.py"
 FEED = "gateway/rpc/feed.py"
 STREAMS = "tests/rpc/test_feed.py"
+MATCHING = "gateway/domain/matching.py"
+POSTING = "gateway/domain/posting.py"
+RECONCILE = "gateway/domain/reconcile.py"
+BILLS = "tests/domain/test_matching.py tests/store/test_statements.py"
 
 
 def bug(name: str, what: str, path: str, old: str, new: str, suite: str = DOMAIN) -> Bug:
@@ -628,5 +632,78 @@ BUGS: tuple[Bug, ...] = (
         PARCEL,
         "    trusted.sort(key=lambda scan: (scan.at, RANK[scan.milestone], scan.id))\n",
         "    trusted.sort(key=lambda scan: (scan.arrived_at, scan.id))\n",
+    ),
+    # -- carriers' statements ----------------------------------------------------------------
+    bug(
+        "billed_twice_paid",
+        "a second fee for one interception is taken for ours",
+        MATCHING,
+        "    if found.bills:\n",
+        "    if len(found.bills) > 1:\n",
+        BILLS,
+    ),
+    bug(
+        "refused_and_billed",
+        "a bill is taken for the yes to what was refused",
+        MATCHING,
+        "    accept = ic.decision in UNDECIDED and 0 < ic.sent_at < statement.period_to\n",
+        "    accept = not ic.promised_at and 0 < ic.sent_at < statement.period_to\n",
+        BILLS,
+    ),
+    bug(
+        "anybodys_account",
+        "a bill of one account pays for an interception of another one",
+        MATCHING,
+        "    return (row.channel, row.account) == (statement.channel, statement.account)\n",
+        "    return row.channel == statement.channel\n",
+        BILLS,
+    ),
+    bug(
+        "credited_twice",
+        "a fee that was given back is given back again",
+        MATCHING,
+        "    wrong = [one for one in found.stands if one.suspended and not one.credited]\n",
+        "    wrong = [one for one in found.stands if one.suspended]\n",
+        BILLS,
+    ),
+    bug(
+        "award_paid_again",
+        "an award that was paid is open as before",
+        POSTING,
+        "                left[row.award] -= amount\n",
+        "                left[row.award] -= 0\n",
+        BILLS,
+    ),
+    bug(
+        "correction_adds",
+        "a correction takes back nothing of what it replaces",
+        POSTING,
+        "    if match.transfer is not None:\n",
+        "    if match.transfer is None:\n",
+        BILLS,
+    ),
+    bug(
+        "any_total",
+        "a statement whose lines are not its total is posted",
+        RECONCILE,
+        "    if s.sum_minor != s.total_minor:\n",
+        "    if s.sum_minor > s.total_minor:\n",
+        BILLS,
+    ),
+    bug(
+        "first_chunk_only",
+        "what comes after the first hundred lines is left out",
+        RECONCILE,
+        "    if last >= of.last_line:\n",
+        "    if last:\n",
+        BILLS,
+    ),
+    bug(
+        "missed_too_soon",
+        "a fee is missed on the statement of the day after",
+        RECONCILE,
+        "            judged_to=min(s.period_to - contract.billed_within_ms, env.now),\n",
+        "            judged_to=min(s.period_to, env.now),\n",
+        BILLS,
     ),
 )

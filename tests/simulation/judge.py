@@ -277,7 +277,7 @@ def _refused(world: "World", one: Kept) -> bool:
 
 
 def _refusals(world: "World", one: Kept) -> tuple[int, int]:
-    by_waybill = ADAPTERS[one.channel].dedup.value is Dedup.WAYBILL
+    by_waybill = one.by_order or ADAPTERS[one.channel].dedup.value is Dedup.WAYBILL
     [(before, after)] = world.auditor.rows(REFUSALS, id=one.id, by_waybill=by_waybill)
     return before, after
 
@@ -295,7 +295,8 @@ WHERE r.interception = :id AND r.kind = 'reply' AND r.verdict = 'refused'
         WHERE m.id = r.attempt AND o.kind = 'post' AND o.started_ms < m.started_ms
             AND o.outcome IN ('lost', 'answered')))
 """  # How many came before the acceptance that was believed, and how many clear ones after it.
-# Where a carrier knows waybills only, the refusal of a repeat says nothing of what was sent before.
+# Where a carrier knows waybills only, or orders that it cancels, the refusal of a repeat says nothing
+# of what was sent before.
 
 
 def _story(one: Kept) -> str:

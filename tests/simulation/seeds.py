@@ -37,4 +37,9 @@ FOUND: tuple[Found, ...] = (
         200,
         "a return that another's interception began in the second of our request was called ours",
     ),
+    Found(
+        59,
+        200,
+        "a repeat's \"cancelled already\" was called a contradiction of the order's cancellation",
+    ),
 )
