@@ -95,7 +95,7 @@ WRONG: list[tuple[Change, str]] = [
     (put("total", None), "total"),
     (put("total", units(10**10 + 1)), "total"),
     (put("total", units(1, 1)), "total"),
-    (put("total", units(1, currency="XXX")), "total"),
+    (put("total", units(1, currency="ZZZ")), "total"),
     (put("part", 1), "part"),
     (put("parts", 1), "part"),
     (put("parts", 101), "parts"),

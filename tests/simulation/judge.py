@@ -295,8 +295,8 @@ WHERE r.interception = :id AND r.kind = 'reply' AND r.verdict = 'refused'
         WHERE m.id = r.attempt AND o.kind = 'post' AND o.started_ms < m.started_ms
             AND o.outcome IN ('lost', 'answered')))
 """  # How many came before the acceptance that was believed, and how many clear ones after it.
-# Where a carrier knows waybills only, or orders that it cancels, the refusal of a repeat says nothing
-# of what was sent before.
+# Where a carrier knows waybills only, or orders it cancels, the refusal of a repeat says nothing of
+# what was sent before.
 
 
 def _story(one: Kept) -> str:
