@@ -193,6 +193,7 @@ class Driver:
         def read() -> list[Table]:
             db = getattr(self._local, "db", None)
             if db is None:
+                self._found()
                 db = self._local.db = connect(self._path, query_only=True)
                 self._open_readers.append(db)
             return [_table(db, self._queries[query].text, params) for query, params in asked]
@@ -201,6 +202,7 @@ class Driver:
 
     async def audit(self, at: Moment) -> list[Finding]:
         def read() -> list[Finding]:
+            self._found()
             with closing(
                 sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True)
             ) as db:
@@ -211,9 +213,11 @@ class Driver:
 
         return await self._reading(read)
 
-    async def _reading(self, read: Callable[[], T]) -> T:
-        if not self._path.exists():
+    def _found(self) -> None:
+        if not self._path.exists():  # connecting would make one
             raise Unavailable("there is no store")
+
+    async def _reading(self, read: Callable[[], T]) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._readers, read)
         except sqlite3.OperationalError as error:
