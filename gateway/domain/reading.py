@@ -251,14 +251,15 @@ def _query_cancelled(
 
 
 def latest(interceptions: Iterable[Interception]) -> Interception | None:
-    """The one that evidence by waybill belongs to: the open one, else the newest that left.
+    """The one that evidence by waybill belongs to: of those that left, the open one or the newest.
 
-    One that was refused because of another comes last: what the parcel does is not its doing.
+    One that was refused because of another comes last: what the parcel does is not its doing, and
+    nor is it the doing of one that waits to be sent.
     """
     ordered = sorted(
         interceptions,
         key=lambda ic: (
-            ic.open,
+            ic.open and ic.sent_at > 0,
             ic.promised_at > 0,
             ic.sent_at > 0 and ic.reason not in OTHER_CAUSES,
             ic.sent_at > 0,

@@ -172,6 +172,24 @@ def test_a_late_acceptance_is_not_laid_to_one_that_was_refused_because_of_it() -
     assert decisions == {first: Decision.LATE_ACCEPTED, second: Decision.REFUSED}
 
 
+def test_a_late_acceptance_is_heard_of_while_a_newer_one_waits_to_be_sent() -> None:
+    stage = Stage("zto")
+    first = stage.create().id
+    stage.reply(Verdict.REFUSED, Reason.TOO_LATE)
+    second = stage.create_again().id
+    stage.reply(Verdict.BUSY, Reason.NOT_SENT)
+    stage.wait(MINUTE_MS)
+    back = stage.scan(Milestone.RETURNING, cause=Cause.INTERCEPTION)
+    stage.push(Tier.T1, back)
+    (work,) = stage.lease(JobKind.FOLLOW)
+    assert work.subject == first
+    stage.observed(work, None, (back,))
+    decisions = {key: stage.book.need(Interception, key).decision for key in (first, second)}
+    assert decisions == {first: Decision.LATE_ACCEPTED, second: Decision.QUEUED}
+    assert "LATE_ACCEPTANCE" in stage.exceptions()
+    stage.audit()
+
+
 def test_an_old_cancel_without_an_answer_does_not_hide_the_answer_of_a_new_one() -> None:
     stage = Stage("zto")
     stage.accepted()

@@ -596,6 +596,13 @@ BUGS: tuple[Bug, ...] = (
         "not ic.decision:\n",
     ),
     bug(
+        "queued_and_blamed",
+        "what a parcel does is laid to an interception that waits to be sent",
+        READING,
+        "            ic.open and ic.sent_at > 0,\n",
+        "            ic.open,\n",
+    ),
+    bug(
         "asked_too_early",
         "a query that was asked before the carrier had ours counts",
         READING,

@@ -211,11 +211,14 @@ def _instead(world: "World", one: Kept, kin: list[Kept]) -> bool:
 
 
 def _tied(world: "World", one: Kept) -> bool:
-    """Whether somebody else's interception turned the parcel round in the very second in which we
-    asked, and the refusal did not reach us: a scan without a cause tells no two of them apart."""
+    """Whether somebody else's interception turned the parcel round while our request was on its
+    way, to the second, and the refusal did not reach us: a scan without a cause tells no two of
+    them apart."""
     record = world.depot.records[world.parties[one.channel].network, one.waybill]
     others = (entry.turned_ms for entry in record.journal if entry.by_other)
-    tie = any(at is not None and at // 1000 == one.sent_at // 1000 for at in others)
+    refused_ms = one.entry.refused_ms if one.entry is not None else None
+    first, last = one.sent_at // 1000, (refused_ms or one.sent_at) // 1000
+    tie = any(at is not None and first <= at // 1000 <= last for at in others)
     return tie and ADAPTERS[one.channel].query is None and not _refused(world, one)
 
 

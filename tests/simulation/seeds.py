@@ -42,4 +42,14 @@ FOUND: tuple[Found, ...] = (
         200,
         "a repeat's \"cancelled already\" was called a contradiction of the order's cancellation",
     ),
+    Found(
+        90,
+        200,
+        "a late acceptance was missed while a newer interception waited to be sent",
+    ),
+    Found(
+        117,
+        200,
+        "a return that another began while our request was on its way was called ours",
+    ),
 )
