@@ -173,6 +173,7 @@ def as_text(answer: pb.OperationServiceImportStatementResponse) -> str:
     """What came of it: every exception that was told, and the counts."""
     rows = [
         f"line {one.line_no or '–':>6}  {_name(one.kind):<26} {one.waybill:<20} {one.note}"
+        f"{_amounts(one)}"
         for one in answer.exceptions
     ]
     if answer.exception_count > len(rows):
@@ -193,6 +194,17 @@ def as_json(answer: pb.OperationServiceImportStatementResponse) -> str:
 
 def _name(kind: Any) -> str:
     return pb.ExceptionKind.Name(kind).removeprefix("EXCEPTION_KIND_")
+
+
+def _amounts(one: pb.ExceptionCase) -> str:
+    """What the line says, and what it should say, where both are known."""
+    if not (one.HasField("actual") and one.HasField("expected")):
+        return ""
+    actual, expected = (
+        Money.of_units(amount.units, amount.nanos, amount.currency_code)
+        for amount in (one.actual, one.expected)
+    )
+    return f": {actual}, not {expected}"
 
 
 def _why(error: Any) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -258,6 +259,7 @@ async def test_an_operator_sends_the_carriers_file(
     assert done.returncode == 1, done.stderr
     first, last = done.stdout.splitlines()
     assert "FEE_DIFFERS" in first
+    assert re.search(r": (\d+\.\d\d) CNY, not 8\.00 CNY$", first)
     assert "2 lines matched, 1 differ, 0 are not ours, 1 exceptions" in last
     again = await asyncio.to_thread(command, str(file), *options, "--total", total, "--json")
     assert again.returncode == 1
