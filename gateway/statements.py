@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+import structlog
+
 from gateway.domain.carrier import Adapter
 from gateway.domain.fees import Terms
 from gateway.domain.interception import ExceptionKind
@@ -9,7 +11,9 @@ from gateway.domain.reconcile import JudgeStatement, PostStatement
 from gateway.domain.refusal import Refusal, Refusals
 from gateway.domain.statement import CHUNK, PARTS_MAX, Statement, Step
 from gateway.store.store import Store
+from gateway.store.writer import Unavailable
 
+log = structlog.get_logger("statements")
 LINES_MAX = 1_000 * PARTS_MAX
 ROUNDS_MAX = 4 * LINES_MAX // CHUNK + 10  # a correction goes over both
 FOUND_MAX = 1_000  # pages of what is missing
@@ -60,8 +64,19 @@ async def _judge(store: Store, s: Statement) -> Statement | Refusal | Refusals:
 
 
 async def resume(store: Store) -> int:
-    """Go on with what a gateway left half posted. How many were carried to their end."""
+    """Go on with what a gateway left half posted. How many were carried to their end. One that
+    cannot be is told of, and does not keep the others waiting. Raises Unavailable."""
     done = 0
     for row in await store.table("half_posted"):
-        done += isinstance(await post(store, row["id"]), Statement)
+        try:
+            ended = await post(store, row["id"])
+        except Unavailable:
+            raise
+        except Exception as error:
+            log.exception("statement not posted", statement=row["id"], error=type(error).__name__)
+            continue
+        if isinstance(ended, Statement):
+            done += 1
+        else:
+            log.error("statement not posted", statement=row["id"], why=str(ended))
     return done

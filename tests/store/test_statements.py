@@ -208,6 +208,20 @@ async def test_a_crash_between_any_two_commits_changes_nothing(
     ]
 
 
+async def test_a_statement_that_cannot_be_posted_keeps_no_other_waiting(desk: Desk) -> None:
+    """Its row has been tampered with: it says that it corrects one, and not which."""
+    key = await captured(desk)
+    broken = await desk.bill_until(0, "A", [line(1, FEE, "nobody", 800)])
+    desk.later(1_000)
+    good = await desk.bill_until(0, "B", [line(1, FEE, key, 800)])
+    desk.engine.run(f"UPDATE statement SET step = 'WITHDRAWING' WHERE id = '{broken.id}'")
+    assert await resume(desk.store) == 1
+    [(step,)] = desk.engine.table("SELECT step FROM statement WHERE id = ?", good.id)
+    assert step == "POSTED"
+    desk.engine.run(f"UPDATE statement SET step = 'ARRIVED' WHERE id = '{broken.id}'")
+    assert await resume(desk.store) == 1
+
+
 async def test_two_gateways_post_one_statement_at_once(tmp_path: Path) -> None:
     with engine("postgres", tmp_path) as made:
         desk, lines, _ = await prepared(made)
