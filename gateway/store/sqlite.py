@@ -22,7 +22,17 @@ from gateway.store.audit import RULES, Finding, Moment, finding, first
 from gateway.store.batch import Change, Done
 from gateway.store.driver import Asked, Begin, Busy, SafeMode, StoreError, Table
 from gateway.store.lines import Read
-from gateway.store.rows import APPEND_ONLY, LISTED, TABLES, Builder, Query, builder, enums, queries
+from gateway.store.rows import (
+    APPEND_ONLY,
+    LISTED,
+    TABLES,
+    Builder,
+    Query,
+    builder,
+    chosen,
+    enums,
+    queries,
+)
 from gateway.store.writer import Unavailable
 
 DIALECT = {
@@ -195,7 +205,8 @@ class Driver:
             if db is None:
                 db = self._local.db = connect(self._path, query_only=True)
                 self._open_readers.append(db)
-            return [_table(db, self._queries[query].text, params) for query, params in asked]
+            texts = [(chosen(self._queries, name, params).text, params) for name, params in asked]
+            return [_table(db, text, params) for text, params in texts]
 
         return await self._reading(read)
 
