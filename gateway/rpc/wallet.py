@@ -15,6 +15,7 @@ from gateway.rpc import messages, paging
 from gateway.rpc.errors import Failure, granted, not_offered, refused
 from gateway.rpc.fields import minor
 from gateway.rpc.shell import Call, Shell
+from gateway.store.store import Store
 
 ENTRY = {number: name for name, number in messages.ENTRY.items()}
 NO_SIDE = {"source": "", "target": ""}
@@ -87,25 +88,9 @@ class WalletService:
         most = paging.size(request.page_size)
         at, key = paging.newest(until, paging.cursor(request.page_token, mark))
         filters |= {"cursor_at": at, "cursor_id": key, "limit": most + 1}
-        rows, more = paging.cut(await self._transfers(filters), most, mark, "at")
+        rows, more = paging.cut(await transfers(self._shell.store, filters), most, mark, "at")
         entries = [messages.entry(row) for row in rows]
         return pb.WalletServiceListEntriesResponse(entries=entries, next_page_token=more)
-
-    async def _transfers(self, filters: Mapping[str, Any]) -> list[Transfer]:
-        """Of an interception or a claim at once. Else the newest of each account on each side,
-        merged: so many, however many there ever were."""
-        sides: list[dict[str, str]] = [{}]
-        if not (filters["interception"] or filters["claim"]):
-            accounts = await self._shell.store.table(
-                "account_ids_of_merchant", merchant=filters["merchant"]
-            )
-            sides = [{side: account["id"]} for account in accounts for side in NO_SIDE]
-        found = await self._shell.store.several(
-            *((Transfer, "transfers_of_merchant", {**filters, **NO_SIDE, **side}) for side in sides)
-        )
-        rows = {row.id: row for part in found for row in part}  # what is between two of its own
-        newest = sorted(rows.values(), key=lambda row: (row.at, row.id), reverse=True)
-        return newest[: filters["limit"]]
 
     async def _merchant(self, name: str, call: Call) -> Merchant:
         key = call.caller.merchant(name)
@@ -123,3 +108,18 @@ class WalletService:
             merchant.id, merchant.currency, merchant.wallet_open, mine
         )
         return wallet
+
+
+async def transfers(store: Store, filters: Mapping[str, Any]) -> list[Transfer]:
+    """Of an interception or a claim at once. Else the newest of each account on each side, merged:
+    so many, however many there ever were."""
+    sides: list[dict[str, str]] = [{}]
+    if not (filters["interception"] or filters["claim"]):
+        accounts = await store.table("account_ids_of_merchant", merchant=filters["merchant"])
+        sides = [{side: account["id"]} for account in accounts for side in NO_SIDE]
+    found = await store.several(
+        *((Transfer, "transfers_of_merchant", {**filters, **NO_SIDE, **side}) for side in sides)
+    )
+    rows = {row.id: row for part in found for row in part}  # some are between two of its own
+    newest = sorted(rows.values(), key=lambda row: (row.at, row.id), reverse=True)
+    return newest[: filters["limit"]]

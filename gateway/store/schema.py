@@ -27,7 +27,7 @@ INDEXED: Mapping[int, frozenset[str]] = {
         {
             *("interception_by_reference", "claim_by_reference"),  # for statements
             *("parcel_by_waybill", "order_line_by_order", "interception_by_ticket"),  # for lists
-            *("claim_by_merchant", "exception_by_time", "transfer_of_award"),
+            *("claim_by_merchant", "exception_by_time", "exception_open", "transfer_of_award"),
         }
     )
 }
@@ -103,6 +103,8 @@ def steps(
         old = [text for text in made if table in _tables(text) and text not in fresh]
         yield from widen(table, old)
     for text in made:
+        if text in fresh:
+            yield f"DROP INDEX IF EXISTS {_index(text)}"  # one that has other columns now
         if wanted & _tables(text) or text in fresh:
             yield text
     for guard in guards:

@@ -309,7 +309,7 @@ CREATE TABLE exception (
     CHECK ((closed_at IS NULL) = (closed_by = ''))
 ) {end};
 CREATE INDEX exception_of_subject ON exception (subject);
-CREATE INDEX exception_open ON exception (opened_at) WHERE closed_at IS NULL;
+CREATE INDEX exception_open ON exception (opened_at, id) WHERE closed_at IS NULL;
 CREATE INDEX exception_by_time ON exception (opened_at, id);
 
 CREATE TABLE account (
