@@ -77,6 +77,7 @@ class Driver:
     """One PostgreSQL database."""
 
     shared = True
+    damaged = False  # the server looks after its files itself
 
     def __init__(self, url: str, silent_s: float = SILENT_S) -> None:
         """A transaction or a reading that has not ended in `silent_s` never will."""
