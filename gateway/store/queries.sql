@@ -900,8 +900,9 @@ SELECT * FROM evidence WHERE id IN (:keys);
 SELECT * FROM interception WHERE id IN (:keys);
 
 -- name: last_events_of
-SELECT event.* FROM event WHERE interception IN (:keys)
-    AND seq = (SELECT version FROM interception WHERE id = event.interception);
+SELECT event.* FROM interception
+    JOIN event ON event.interception = interception.id AND event.seq = interception.version
+    WHERE interception.id IN (:keys);
 
 -- name: lines_of_parcels
 SELECT * FROM order_line WHERE parcel IN (:keys) ORDER BY id;
