@@ -29,6 +29,7 @@ class Wholeness:
         self._mark = path.with_name(path.name + ".damaged")
         self._db: sqlite3.Connection | None = None
         self._thread: threading.Thread | None = None
+        self._ended = False
         self.damaged = False
 
     def begin(self) -> None:
@@ -53,6 +54,7 @@ class Wholeness:
 
     def end(self) -> None:
         """Break it off, if it is still under way."""
+        self._ended = True
         if self._db is not None and self._thread is not None:
             while self._thread.is_alive():
                 self._db.interrupt()  # which it does not hear before it has begun
@@ -62,9 +64,10 @@ class Wholeness:
 
     def _look(self, db: sqlite3.Connection) -> None:
         try:
-            self.damaged = not _whole(db)
+            found = not _whole(db)
         except sqlite3.OperationalError as error:  # broken off; or the disk does not give it back
-            self.damaged = error.sqlite_errorcode & PRIMARY == sqlite3.SQLITE_IOERR
+            found = error.sqlite_errorcode & PRIMARY == sqlite3.SQLITE_IOERR
+        self.damaged = found and not self._ended  # half a look says nothing
         if self.damaged:
             with suppress(OSError):  # then it is known until the gateway ends
                 self._mark.touch()
