@@ -74,7 +74,7 @@ def serve_command(config_file: ConfigFile) -> None:
     sink = telemetry.configure()
     try:
         uvloop.run(_serve(settings))
-    except (StoreError, config.ConfigError) as error:
+    except (StoreError, Unavailable, config.ConfigError) as error:
         print(error, file=sys.stderr)
         raise typer.Exit(3) from None
     finally:

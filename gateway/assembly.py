@@ -39,7 +39,8 @@ class Gateway:
         self.metrics = telemetry.Metrics()
         points = FailPoints.parse((test.fail_point if test else None) or "")
         patience_s = settings.limits.intake_wait_ms / 1000
-        database = driver(settings.store.url.get_secret_value(), settings.store.silent_s)
+        kept = settings.store
+        database = driver(kept.url.get_secret_value(), kept.silent_s, kept.check_mib)
         self.store = Store(database, self.clock, terms, points, patience_s)
         self.store.batches.append(self.metrics.batch)
         self.http = Http()

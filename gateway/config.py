@@ -131,6 +131,9 @@ class StoreSettings(Section):
     silent_s: Annotated[float, Field(ge=1, le=300)] = 20
     """A database that does not answer for so long is given up: this replica is not ready then,
     and asks anew."""
+    check_mib: Annotated[int, Field(ge=0, le=2**20)] = 512
+    """A SQLite file of up to so many MiB is looked through for damage before it is served; a
+    larger one beside the work, and once damage is found nothing of it is served any more."""
 
     @field_validator("url")
     @classmethod

@@ -107,6 +107,8 @@ class Vitals:
         if self._well != self._store.healthy:
             self._well = self._store.healthy
             log.warning("store", healthy=self._well)
+            if self._store.damaged:
+                log.error("the store is damaged: restore it from a backup")
             await self._ready(self._well)
 
     async def refresh(self) -> None:

@@ -67,10 +67,11 @@ class ClaimService:
             "states": paging.listed([STATE[state] for state in request.states if state in STATE]),
             "waybill": request.waybill,
             "after": messages.ms(request.filed_from),
-            "before": messages.ms(request.filed_to),
         }
-        mark, most = paging.mark("claims", *filters.values()), paging.size(request.page_size)
-        at, key = paging.cursor(request.page_token, mark)
+        until = messages.ms(request.filed_to)
+        mark = paging.mark("claims", *filters.values(), until)
+        most = paging.size(request.page_size)
+        at, key = paging.newest(until, paging.cursor(request.page_token, mark))
         rows = await self._shell.store.rows(
             Claim, "claims", **filters, cursor_at=at, cursor_id=key, limit=most + 1
         )

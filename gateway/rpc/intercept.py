@@ -185,10 +185,11 @@ class InterceptService:
             "order_no": request.order_no,
             "cancel_ticket": request.cancel_ticket,
             "after": messages.ms(request.created_from),
-            "before": messages.ms(request.created_to),
         }
-        mark, most = paging.mark("interceptions", *filters.values()), paging.size(request.page_size)
-        at, key = paging.cursor(request.page_token, mark)
+        until = messages.ms(request.created_to)
+        mark = paging.mark("interceptions", *filters.values(), until)
+        most = paging.size(request.page_size)
+        at, key = paging.newest(until, paging.cursor(request.page_token, mark))
         rows = await self._shell.store.rows(
             Interception, "interceptions", **filters, cursor_at=at, cursor_id=key, limit=most + 1
         )

@@ -34,6 +34,7 @@ from gateway.pb.turnback.v1 import intercept_service_pb2 as intercepts
 from gateway.pb.turnback.v1 import operation_service_pb2 as operations
 from gateway.pb.turnback.v1 import types_pb2 as types
 from gateway.pb.turnback.v1 import wallet_service_pb2 as wallets
+from gateway.rpc import paging
 from gateway.rpc.wording import words
 
 SCANS_SHOWN = 200
@@ -402,7 +403,9 @@ class CaseRow:
 
 NO_FILTER: Mapping[str, Any] = {
     **dict.fromkeys(("wanted", "channel", "merchant", "interception", "claim", "statement"), ""),
-    **dict.fromkeys(("closed", "after", "before", "cursor_at"), 0),
+    "open": 0,
+    "before": paging.POSITION_MAX,
+    "cursor_at": 0,
     "cursor_id": "",
 }
 

@@ -41,12 +41,13 @@ class OperationService:
             "merchant": merchant,
             "interception": request.interception_id,
             "claim": request.claim_id,
-            "closed": int(request.include_closed),
-            "after": messages.ms(request.opened_from),
-            "before": messages.ms(request.opened_to),
+            "open": int(not request.include_closed),
+            "before": messages.ms(request.opened_to) or paging.POSITION_MAX,
         }
-        mark, most = paging.mark("exceptions", *filters.values()), paging.size(request.page_size)
-        at, key = paging.cursor(request.page_token, mark)
+        since = messages.ms(request.opened_from)
+        mark = paging.mark("exceptions", *filters.values(), since)
+        most = paging.size(request.page_size)
+        at, key = paging.oldest(since, paging.cursor(request.page_token, mark))
         rows = await self._shell.store.rows(
             messages.CaseRow,
             "exceptions",

@@ -13,6 +13,7 @@ MARK = 8  # bytes of the query's hash
 T = TypeVar("T")
 FIRST = (0, "")  # before everything: no cursor
 POSITION_MAX = 2**63 - 1
+Place = tuple[int, str]  # of a row in a list: its time and its id
 
 
 def size(asked: int) -> int:
@@ -30,7 +31,7 @@ def token(mark_: str, at: int, key: str) -> str:
     return base64.urlsafe_b64encode(text.encode("utf-8")).decode("ascii")
 
 
-def cursor(given: str, mark_: str) -> tuple[int, str]:
+def cursor(given: str, mark_: str) -> Place:
     """Where a page begins. Raises Failure for a token of another query, or none at all."""
     if not given:
         return FIRST
@@ -43,6 +44,17 @@ def cursor(given: str, mark_: str) -> tuple[int, str]:
     if found != mark_ or not 0 <= place <= POSITION_MAX:
         raise page_token()
     return place, key
+
+
+def newest(until: int, at: Place) -> Place:
+    """What a page of a list, newest first, lies before: the time it ends at, or a cursor."""
+    end = (until or POSITION_MAX, "")
+    return end if at == FIRST else min(end, at)
+
+
+def oldest(since: int, at: Place) -> Place:
+    """What a page of a list, oldest first, lies after: no id is before the empty one."""
+    return max((since, ""), at)
 
 
 def cut(rows: Sequence[T], most: int, mark_: str, at: str, key: str = "id") -> tuple[Any, str]:

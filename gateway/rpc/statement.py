@@ -96,7 +96,7 @@ async def _answer(
         [found] = await shell.store.table("difference_count", statement=statement.id)
         opened = found["n"]
         filters: dict[str, Any] = {**messages.NO_FILTER, "tenant": statement.tenant}
-        filters |= {"statement": statement.id, "closed": 1, "limit": SHOWN_MAX}
+        filters |= {"statement": statement.id, "limit": SHOWN_MAX}
         cases = await shell.store.rows(messages.CaseRow, "exceptions", **filters)
     return pb.OperationServiceImportStatementResponse(
         statement_id=statement.id,

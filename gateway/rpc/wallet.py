@@ -1,5 +1,6 @@
 """WalletService: the merchants' money."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from grpc import StatusCode
@@ -14,8 +15,10 @@ from gateway.rpc import messages, paging
 from gateway.rpc.errors import Failure, granted, not_offered, refused
 from gateway.rpc.fields import minor
 from gateway.rpc.shell import Call, Shell
+from gateway.store.store import Store
 
 ENTRY = {number: name for name, number in messages.ENTRY.items()}
+NO_SIDE = {"source": "", "target": ""}
 NO_CASHIER = "the cashier is not offered: pay with a payment agreement of the settings"
 
 
@@ -79,19 +82,13 @@ class WalletService:
             "claim": request.claim_id,
             "wanted": paging.listed([ENTRY[kind] for kind in request.kinds if kind in ENTRY]),
             "after": messages.ms(request.posted_from),
-            "before": messages.ms(request.posted_to),
         }
-        mark, most = paging.mark("entries", *filters.values()), paging.size(request.page_size)
-        at, key = paging.cursor(request.page_token, mark)
-        rows = await self._shell.store.rows(
-            Transfer,
-            "transfers_of_merchant",
-            **filters,
-            cursor_at=at,
-            cursor_id=key,
-            limit=most + 1,
-        )
-        rows, more = paging.cut(rows, most, mark, "at")
+        until = messages.ms(request.posted_to)
+        mark = paging.mark("entries", *filters.values(), until)
+        most = paging.size(request.page_size)
+        at, key = paging.newest(until, paging.cursor(request.page_token, mark))
+        filters |= {"cursor_at": at, "cursor_id": key, "limit": most + 1}
+        rows, more = paging.cut(await transfers(self._shell.store, filters), most, mark, "at")
         entries = [messages.entry(row) for row in rows]
         return pb.WalletServiceListEntriesResponse(entries=entries, next_page_token=more)
 
@@ -111,3 +108,18 @@ class WalletService:
             merchant.id, merchant.currency, merchant.wallet_open, mine
         )
         return wallet
+
+
+async def transfers(store: Store, filters: Mapping[str, Any]) -> list[Transfer]:
+    """Of an interception or a claim at once. Else the newest of each account on each side, merged:
+    so many, however many there ever were."""
+    sides: list[dict[str, str]] = [{}]
+    if not (filters["interception"] or filters["claim"]):
+        accounts = await store.table("account_ids_of_merchant", merchant=filters["merchant"])
+        sides = [{side: account["id"]} for account in accounts for side in NO_SIDE]
+    found = await store.several(
+        *((Transfer, "transfers_of_merchant", {**filters, **NO_SIDE, **side}) for side in sides)
+    )
+    rows = {row.id: row for part in found for row in part}  # some are between two of its own
+    newest = sorted(rows.values(), key=lambda row: (row.at, row.id), reverse=True)
+    return newest[: filters["limit"]]

@@ -75,6 +75,11 @@ class Driver(Protocol):
         ...
 
     @property
+    def damaged(self) -> bool:
+        """Whether what it keeps has been found to be damaged: nothing is read or written then."""
+        ...
+
+    @property
     def replicas(self) -> int:
         """How many gateways have it open now, this one among them."""
         ...

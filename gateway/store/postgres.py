@@ -77,6 +77,7 @@ class Driver:
     """One PostgreSQL database."""
 
     shared = True
+    damaged = False  # the server looks after its files itself
 
     def __init__(self, url: str, silent_s: float = SILENT_S) -> None:
         """A transaction or a reading that has not ended in `silent_s` never will."""
@@ -101,7 +102,7 @@ class Driver:
         try:
             db = await self._connected()
             await self._check(db)
-            self._position = await db.fetchval(self._statements.reading("newest_position").text)
+            self._position = await db.fetchval(self._statements.reading("newest_position", {}).text)
         except Unavailable as error:
             raise StoreError(f"the database cannot be reached: {error}") from None
         except asyncpg.PostgresError as error:
@@ -225,7 +226,7 @@ class Driver:
                 return end.value, position
 
     async def _read(self, db: Connection, step: Read) -> list[Any]:
-        query = self._statements.reading(step.query)
+        query = self._statements.reading(step.query, step.params)
         records = await db.fetch(query.text, *query.values(step.params))
         if not records:
             return []
@@ -292,7 +293,7 @@ class Driver:
     # -- reading --------------------------------------------------------------------------
 
     async def fetch(self, asked: Sequence[Asked]) -> list[Table]:
-        readings = [(self._statements.reading(query), params) for query, params in asked]
+        readings = [(self._statements.reading(query, params), params) for query, params in asked]
 
         async def read(db: Any) -> list[Table]:
             found = []
@@ -360,7 +361,7 @@ class Driver:
         watch = loop.call_later(self._silent_s, db.terminate)
         try:
             await db.add_listener(CHANNEL, lambda *said: self._moved(int(said[-1])))
-            text = self._statements.reading("newest_position").text
+            text = self._statements.reading("newest_position", {}).text
             while True:
                 self._moved(await db.fetchval(text))
                 self.replicas = max(1, await db.fetchval(ALIVE, ALIVE_MS))

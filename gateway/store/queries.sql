@@ -1,5 +1,10 @@
 -- Every statement the gateway runs, by name. Parameters are written :name; `IN (:keys)` takes a
 -- list of ids. Only what SQLite and PostgreSQL both understand stands here.
+--
+-- `-- by: x` before a condition: it holds where :x is given. Of a statement's conditions of this
+-- kind the first that is given stands as it is, for an index to serve: the way in. All others are
+-- asked as `(:x = '' OR …)`, which no index is tried for, of the rows that the way in brings. So a
+-- list is as many statements as it has ways in, and the same index serves it at any size.
 
 -- name: insert_merchant
 INSERT INTO merchant (
@@ -745,51 +750,68 @@ SELECT currency, SUM(balance) AS minor FROM account WHERE kind = 'HELD' GROUP BY
 -- name: open_exceptions_by_kind
 SELECT kind, COUNT(*) AS n FROM exception WHERE closed_at IS NULL GROUP BY kind;
 
--- Lists, newest first; exceptions oldest first. A filter that is empty or 0 asks for any; the cursor is (time, id) of the
--- last row seen. Lists of values come as one text: ",A,B,".
+-- Lists, newest first; exceptions oldest first. A filter that is empty or 0 asks for any; the
+-- cursor is (time, id) of the last row seen, or the time that the list begins at. Lists of values
+-- come as one text: ",A,B,".
 
 -- name: interceptions
-SELECT interception.* FROM interception WHERE tenant = :tenant
-    AND (:merchant = '' OR merchant = :merchant)
+SELECT interception.* FROM interception
+    WHERE created_at >= :after AND (created_at, id) < (:cursor_at, :cursor_id)
+    -- by: waybill
+    AND parcel IN (SELECT parcel.id FROM parcel WHERE parcel.waybill = :waybill
+        UNION SELECT alias.parcel FROM alias WHERE alias.waybill = :waybill)
+    -- by: order_no
+    AND parcel IN (SELECT order_line.parcel FROM order_line WHERE order_line.order_no = :order_no)
+    -- by: cancel_ticket
+    AND cancel_ticket <> '' AND cancel_ticket = :cancel_ticket
+    -- by: merchant
+    AND merchant = :merchant
+    -- by: tenant
+    AND tenant = :tenant
     AND (:channel = '' OR channel = :channel)
     AND (:stands = '' OR :stands LIKE '%,' || decision || '/' || movement || ',%')
     AND (:decisions = '' OR :decisions LIKE '%,' || decision || ',%')
     AND (:moneys = '' OR :moneys LIKE '%,' || money || ',%')
-    AND (:waybill = '' OR waybill = :waybill
-        OR parcel IN (SELECT parcel FROM alias WHERE alias.waybill = :waybill))
-    AND (:cancel_ticket = '' OR cancel_ticket = :cancel_ticket)
-    AND (:order_no = '' OR EXISTS (SELECT 1 FROM order_line
-        WHERE order_line.parcel = interception.parcel AND order_line.order_no = :order_no))
-    AND (:after = 0 OR created_at >= :after)
-    AND (:before = 0 OR created_at < :before)
-    AND (:cursor_at = 0 OR (created_at, id) < (:cursor_at, :cursor_id))
     ORDER BY created_at DESC, id DESC LIMIT :limit;
 
 -- name: claims
-SELECT claim.* FROM claim WHERE tenant = :tenant
-    AND (:merchant = '' OR merchant = :merchant)
+SELECT claim.* FROM claim
+    WHERE filed_at >= :after AND (filed_at, id) < (:cursor_at, :cursor_id)
     AND (:interception = '' OR interception = :interception)
+    -- by: interception
+    AND parcel = (SELECT i.parcel FROM interception i WHERE i.id = :interception)
+    -- by: waybill
+    AND parcel IN (SELECT parcel.id FROM parcel WHERE parcel.waybill = :waybill
+        UNION SELECT alias.parcel FROM alias WHERE alias.waybill = :waybill)
+    -- by: merchant
+    AND merchant = :merchant
+    -- by: tenant
+    AND tenant = :tenant
     AND (:channel = '' OR channel = :channel)
     AND (:states = '' OR :states LIKE '%,' || state || ',%')
-    AND (:waybill = '' OR EXISTS (SELECT 1 FROM parcel
-        WHERE parcel.id = claim.parcel AND parcel.waybill = :waybill)
-        OR parcel IN (SELECT parcel FROM alias WHERE alias.waybill = :waybill))
-    AND (:after = 0 OR filed_at >= :after)
-    AND (:before = 0 OR filed_at < :before)
-    AND (:cursor_at = 0 OR (filed_at, id) < (:cursor_at, :cursor_id))
     ORDER BY filed_at DESC, id DESC LIMIT :limit;
 
+-- Of a merchant: those of one interception or claim, or else those of one of its accounts, on one
+-- side. Of several accounts at once either engine would gather and sort all there ever were.
 -- name: transfers_of_merchant
-SELECT transfer.* FROM transfer WHERE
-    (source IN (SELECT id FROM account WHERE owner = :merchant)
-        OR target IN (SELECT id FROM account WHERE owner = :merchant))
-    AND (:interception = '' OR interception = :interception)
-    AND (:claim = '' OR award IN (SELECT id FROM award WHERE award.claim = :claim))
+SELECT transfer.* FROM transfer
+    WHERE at >= :after AND (at, id) < (:cursor_at, :cursor_id)
+    -- by: claim
+    AND award IN (SELECT award.id FROM award WHERE award.claim = :claim)
+    -- by: interception
+    AND interception = :interception
+    -- by: source
+    AND source = :source
+    -- by: target
+    AND target = :target
+    -- by: merchant
+    AND (source IN (SELECT account.id FROM account WHERE account.owner = :merchant)
+        OR target IN (SELECT account.id FROM account WHERE account.owner = :merchant))
     AND (:wanted = '' OR :wanted LIKE '%,' || kind || ',%')
-    AND (:after = 0 OR at >= :after)
-    AND (:before = 0 OR at < :before)
-    AND (:cursor_at = 0 OR (at, id) < (:cursor_at, :cursor_id))
     ORDER BY at DESC, id DESC LIMIT :limit;
+
+-- name: account_ids_of_merchant
+SELECT id FROM account WHERE owner = :merchant ORDER BY id;
 
 -- name: exceptions
 SELECT exception.id, exception.kind, exception.detail, exception.opened_at,
@@ -808,19 +830,30 @@ SELECT exception.id, exception.kind, exception.detail, exception.opened_at,
     LEFT JOIN claim ON claim.id = COALESCE(difference.claim, exception.subject)
     LEFT JOIN interception ON interception.id
         = COALESCE(difference.interception, claim.interception, exception.subject)
-    WHERE (exception.tenant = :tenant
+    WHERE (exception.opened_at, exception.id) > (:cursor_at, :cursor_id)
+    AND exception.opened_at < :before
+    AND (exception.tenant = :tenant
         OR (exception.tenant = '' AND interception.id IS NULL AND claim.id IS NULL))
+    AND (:claim = '' OR claim.id = :claim)
+    AND (:interception = '' OR interception.id = :interception)
+    -- by: claim
+    AND exception.id IN (SELECT x.id FROM exception x WHERE x.subject = :claim
+        UNION SELECT d.id FROM difference d WHERE d.claim = :claim)
+    -- by: interception
+    AND exception.id IN (SELECT x.id FROM exception x WHERE x.subject = :interception
+        UNION SELECT d.id FROM difference d WHERE d.interception = :interception
+        UNION SELECT x.id FROM interception i JOIN claim c ON c.parcel = i.parcel
+            JOIN exception x ON x.subject = c.id WHERE i.id = :interception
+        UNION SELECT d.id FROM interception i JOIN claim c ON c.parcel = i.parcel
+            JOIN difference d ON d.claim = c.id WHERE i.id = :interception)
+    -- by: statement
+    AND exception.id IN (SELECT d.id FROM difference d WHERE d.statement = :statement)
+    -- by: open
+    AND exception.closed_at IS NULL
     AND (:wanted = '' OR :wanted LIKE '%,' || exception.kind || ',%')
     AND (:channel = ''
         OR COALESCE(statement.channel, interception.channel, claim.channel) = :channel)
     AND (:merchant = '' OR COALESCE(interception.merchant, claim.merchant) = :merchant)
-    AND (:interception = '' OR interception.id = :interception)
-    AND (:claim = '' OR claim.id = :claim)
-    AND (:statement = '' OR difference.statement = :statement)
-    AND (:closed = 1 OR exception.closed_at IS NULL)
-    AND (:after = 0 OR exception.opened_at >= :after)
-    AND (:before = 0 OR exception.opened_at < :before)
-    AND (:cursor_at = 0 OR (exception.opened_at, exception.id) > (:cursor_at, :cursor_id))
     ORDER BY exception.opened_at, exception.id LIMIT :limit;
 
 -- name: parcel_by_alias
@@ -867,8 +900,9 @@ SELECT * FROM evidence WHERE id IN (:keys);
 SELECT * FROM interception WHERE id IN (:keys);
 
 -- name: last_events_of
-SELECT event.* FROM event WHERE interception IN (:keys)
-    AND seq = (SELECT version FROM interception WHERE id = event.interception);
+SELECT event.* FROM interception
+    JOIN event ON event.interception = interception.id AND event.seq = interception.version
+    WHERE interception.id IN (:keys);
 
 -- name: lines_of_parcels
 SELECT * FROM order_line WHERE parcel IN (:keys) ORDER BY id;

@@ -1,6 +1,6 @@
 """Rows to records and back: which table a kind of row lives in, and how its columns read."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import Enum
 from operator import attrgetter
@@ -55,7 +55,13 @@ LISTED = {"keys", "kinds", "busy", "jobs"}
 LISTED |= {"requests", "quotes", "interceptions", "claims", "awards", "waybills"}
 LISTED |= {"marks", "numbers"}  # of statements
 
+# Parameters that are numbers, wherever they stand.
+NUMBERS = {"after", "before", "billed", "cursor_at", "limit", "now", "open", "since", "until"}
+
 NAME = regex(r"^-- name: (\w+)$")
+WAY = regex(r"^    -- by: (\w+)$")  # what queries.sql says of it stands there
+GOES_ON = " " * 8  # how a further line of a condition begins
+AND = "AND "
 PARAMETER = regex(r"(?<!:):([a-z_][a-z0-9_]*)")
 
 
@@ -68,6 +74,7 @@ class Query:
     text: str  # with named parameters, for reading
     positional: str  # with a mark per parameter, for many rows
     parameters: tuple[str, ...]
+    ways: tuple[str, ...]  # the parameters that it may be entered by; the first given one is it
 
     def values(self) -> Callable[[Any], tuple[Any, ...]]:
         """How a row's values are put in the statement's order."""
@@ -94,11 +101,52 @@ def queries(place: Callable[[str], str]) -> Mapping[str, Query]:
             found[name].append(line)
     made = {}
     for name, lines in found.items():
-        body = " ".join(" ".join(lines).split()).rstrip(";")
-        parameters = tuple(PARAMETER.findall(body))
-        named = PARAMETER.sub(lambda m: place(m[1]), body)
-        made[name] = Query(name, body, named, PARAMETER.sub("?", body), parameters)
+        parts = _parts(lines)
+        ways = tuple(way for way, _ in parts if way)
+        for way in ("", *ways):
+            body = " ".join(_written(part, way) for part in parts).rstrip(";")
+            parameters = tuple(PARAMETER.findall(body))
+            named = PARAMETER.sub(lambda m: place(m[1]), body)
+            positional = PARAMETER.sub("?", body)
+            whole = _entered(name, way)
+            made[whole] = Query(whole, body, named, positional, parameters, ways)
     return made
+
+
+def chosen(named: Mapping[str, Query], name: str, params: Mapping[str, Any]) -> Query:
+    """The statement of this name for these parameters: entered by the first way that is given."""
+    query = named[name]
+    way = next((way for way in query.ways if params[way]), "")
+    return named[_entered(name, way)]
+
+
+def _entered(name: str, way: str) -> str:
+    return f"{name} by {way}" if way else name
+
+
+def _parts(lines: Iterable[str]) -> list[tuple[str, str]]:
+    """A statement's text in order, each part with the way in that it is, or none."""
+    parts: list[tuple[str, list[str]]] = [("", [])]
+    for line in lines:
+        way, condition = parts[-1]
+        if mark := WAY.match(line):
+            parts.append((mark[1], []))
+        elif way and condition and not line.startswith(GOES_ON):
+            parts.append(("", [line]))
+        else:
+            condition.append(line)
+    return [(way, " ".join(" ".join(text).split())) for way, text in parts]
+
+
+def _written(part: tuple[str, str], entered: str) -> str:
+    """A way in stands as it is where it is the one that is gone; else it is a filter."""
+    way, text = part
+    if not way or way == entered:
+        return text
+    if not text.startswith(AND):
+        raise ValueError(f"a way in begins with {AND}, and not as {text}")
+    absent = "0" if way in NUMBERS else "''"
+    return f"{AND}(:{way} = {absent} OR {text.removeprefix(AND)})"
 
 
 Builder = Callable[[Sequence[Any]], Any]

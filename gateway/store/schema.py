@@ -23,7 +23,13 @@ SINCE: Mapping[int, frozenset[str]] = {
 # The tables whose `kind` may have new values since, and the indexes that old tables were given.
 WIDENED: Mapping[int, tuple[str, ...]] = {4: ("exception", "transfer")}
 INDEXED: Mapping[int, frozenset[str]] = {
-    4: frozenset({"interception_by_reference", "claim_by_reference"})
+    4: frozenset(
+        {
+            *("interception_by_reference", "claim_by_reference"),  # for statements
+            *("parcel_by_waybill", "order_line_by_order", "interception_by_ticket"),  # for lists
+            *("claim_by_merchant", "exception_by_time", "exception_open", "transfer_of_award"),
+        }
+    )
 }
 GUARDED = regex(r" ON (\w+) ")
 INDEX = regex(r"CREATE INDEX (\w+) ON")
@@ -92,11 +98,14 @@ def steps(
         return
     wanted, target = SINCE[after(version)], after(version)
     widened = WIDENED.get(target, ())
+    fresh = {text for text in made if _index(text) in INDEXED.get(target, ())}
     for table in widened:
-        yield from widen(table, [text for text in made if table in _tables(text)])
+        old = [text for text in made if table in _tables(text) and text not in fresh]
+        yield from widen(table, old)
     for text in made:
-        index = INDEX.match(text)
-        if wanted & _tables(text) or (index and index[1] in INDEXED.get(target, ())):
+        if text in fresh:
+            yield f"DROP INDEX IF EXISTS {_index(text)}"  # one that has other columns now
+        if wanted & _tables(text) or text in fresh:
             yield text
     for guard in guards:
         guarded = GUARDED.search(guard)
@@ -108,6 +117,11 @@ def _tables(text: str) -> set[str | None]:
     """What a statement makes, or makes an index of."""
     found = TABLE.match(text)
     return set(found.groups()) - {None} if found else set()
+
+
+def _index(text: str) -> str:
+    found = INDEX.match(text)
+    return found[1] if found else ""
 
 
 def strange(version: int) -> str:

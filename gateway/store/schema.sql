@@ -52,6 +52,7 @@ CREATE TABLE parcel (
     UNIQUE (network, waybill, epoch)
 ) {end};
 CREATE INDEX parcel_number ON parcel ((network || '/' || waybill));
+CREATE INDEX parcel_by_waybill ON parcel (waybill);
 
 CREATE TABLE order_line (
     id TEXT PRIMARY KEY,
@@ -68,6 +69,7 @@ CREATE TABLE order_line (
     list_minor {int} NOT NULL CHECK (list_minor >= 0)
 ) {end};
 CREATE INDEX order_line_of_parcel ON order_line (parcel);
+CREATE INDEX order_line_by_order ON order_line (order_no);
 
 CREATE TABLE person (
     id TEXT PRIMARY KEY,
@@ -198,6 +200,7 @@ CREATE UNIQUE INDEX one_open_interception ON interception (parcel)
 CREATE INDEX interception_of_parcel ON interception (parcel);
 CREATE INDEX interception_by_time ON interception (tenant, created_at, id);
 CREATE INDEX interception_by_merchant ON interception (merchant, created_at, id);
+CREATE INDEX interception_by_ticket ON interception (cancel_ticket) WHERE cancel_ticket <> '';
 CREATE INDEX interception_by_reference ON interception (reference) WHERE reference <> '';
 CREATE INDEX interception_undecided ON interception (created_at) WHERE decision IN ({undecided});
 
@@ -306,7 +309,8 @@ CREATE TABLE exception (
     CHECK ((closed_at IS NULL) = (closed_by = ''))
 ) {end};
 CREATE INDEX exception_of_subject ON exception (subject);
-CREATE INDEX exception_open ON exception (opened_at) WHERE closed_at IS NULL;
+CREATE INDEX exception_open ON exception (opened_at, id) WHERE closed_at IS NULL;
+CREATE INDEX exception_by_time ON exception (opened_at, id);
 
 CREATE TABLE account (
     id TEXT PRIMARY KEY,
@@ -347,6 +351,7 @@ CREATE UNIQUE INDEX one_claim ON claim (interception, order_no, line_no, kind)
 CREATE INDEX claim_of_parcel ON claim (parcel);
 CREATE INDEX claim_by_reference ON claim (reference) WHERE reference <> '';
 CREATE INDEX claim_by_time ON claim (tenant, filed_at, id);
+CREATE INDEX claim_by_merchant ON claim (merchant, filed_at, id);
 
 CREATE TABLE proof (
     id TEXT PRIMARY KEY,
@@ -398,6 +403,7 @@ CREATE UNIQUE INDEX one_settlement ON transfer (interception) WHERE kind IN ('ca
 CREATE UNIQUE INDEX one_refund ON transfer (interception) WHERE kind = 'refund';
 CREATE UNIQUE INDEX one_award ON transfer (award) WHERE kind = 'award';
 CREATE INDEX transfer_of_interception ON transfer (interception);
+CREATE INDEX transfer_of_award ON transfer (award) WHERE award IS NOT NULL;
 CREATE INDEX transfer_by_source ON transfer (source, at, id);
 CREATE INDEX transfer_by_target ON transfer (target, at, id);
 

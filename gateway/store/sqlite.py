@@ -22,7 +22,18 @@ from gateway.store.audit import RULES, Finding, Moment, finding, first
 from gateway.store.batch import Change, Done
 from gateway.store.driver import Asked, Begin, Busy, SafeMode, StoreError, Table
 from gateway.store.lines import Read
-from gateway.store.rows import APPEND_ONLY, LISTED, TABLES, Builder, Query, builder, enums, queries
+from gateway.store.rows import (
+    APPEND_ONLY,
+    LISTED,
+    TABLES,
+    Builder,
+    Query,
+    builder,
+    chosen,
+    enums,
+    queries,
+)
+from gateway.store.wholeness import AT_ONCE, Wholeness
 from gateway.store.writer import Unavailable
 
 DIALECT = {
@@ -32,6 +43,7 @@ DIALECT = {
     "position": "INTEGER PRIMARY KEY",  # events are never deleted: it only rises
 }
 READERS = 2
+DAMAGED = "the store is damaged"
 ROOM = 2**20  # bytes free before a full disk counts as mended: some batches of the largest kind
 PROBE = (
     "INSERT INTO replica (id, batch, seen_at) VALUES (?, 0, 0) "
@@ -67,8 +79,10 @@ class Driver:
     shared = False  # the lock file keeps every other writer out
     replicas = 1
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, at_once: int = AT_ONCE) -> None:
+        """A file of up to so many bytes is looked through for damage before it is used."""
         self._path = path_of(url)
+        self._wholeness = Wholeness(self._path, at_once)
         self._queries = queries(_place)
         self._inserts, self._updates = _statements(self._queries)
         self._builders: dict[tuple[str, type[Any]], Builder] = {}
@@ -81,6 +95,10 @@ class Driver:
         self._local = threading.local()
         self._open_readers: list[sqlite3.Connection] = []
 
+    @property
+    def damaged(self) -> bool:
+        return self._wholeness.damaged
+
     # -- life -----------------------------------------------------------------------------
 
     async def open(self, owner: str, clock: Clock, moved: Callable[[int], None]) -> int:
@@ -89,6 +107,7 @@ class Driver:
         return self._position
 
     async def close(self) -> None:
+        self._wholeness.end()
         self._thread.shutdown(wait=True)
         self._readers.shutdown(wait=True)
         while self._open_readers:
@@ -110,8 +129,7 @@ class Driver:
                 raise StoreError(f"{self._path} holds something else: no store of ours")
             if version(db) != schema.VERSION:
                 raise StoreError(f"{self._path}: {schema.strange(version(db))}")
-            if db.execute("PRAGMA quick_check").fetchone()[0] != "ok":
-                raise StoreError(f"{self._path} is damaged: restore it from a backup")
+            self._wholeness.begin()
             left = self._queries["expire_leases"]
             db.execute("BEGIN IMMEDIATE")
             db.execute(left.text, {"owner": owner, "now": clock.machine_ms()})
@@ -130,8 +148,8 @@ class Driver:
 
     def _transact(self, begin: Begin) -> Done:
         db = self._db
-        if db is None:
-            raise Unavailable("the store is not open")
+        if db is None or self.damaged:
+            raise Unavailable(DAMAGED if self.damaged else "the store is not open")
         try:
             db.execute("BEGIN IMMEDIATE")
             if begin.unwell:
@@ -196,7 +214,8 @@ class Driver:
                 self._found()
                 db = self._local.db = connect(self._path, query_only=True)
                 self._open_readers.append(db)
-            return [_table(db, self._queries[query].text, params) for query, params in asked]
+            texts = [(chosen(self._queries, name, params).text, params) for name, params in asked]
+            return [_table(db, text, params) for text, params in texts]
 
         return await self._reading(read)
 
@@ -218,6 +237,8 @@ class Driver:
             raise Unavailable("there is no store")
 
     async def _reading(self, read: Callable[[], T]) -> T:
+        if self.damaged:
+            raise Unavailable(DAMAGED)
         try:
             return await asyncio.get_running_loop().run_in_executor(self._readers, read)
         except sqlite3.OperationalError as error:

@@ -16,26 +16,31 @@ from gateway.store.audit import Finding, Moment
 from gateway.store.batch import Done, decided
 from gateway.store.driver import Begin, Conflict, Driver, SafeMode, StoreError, Table
 from gateway.store.rows import Builder, builder
+from gateway.store.wholeness import AT_ONCE
 from gateway.store.writer import Contended, Outcome, Unavailable, Writer
 
 TRIES_MAX = 5  # at a batch that others are in the way of; then its commands go one by one
 PAUSE_S = 0.005  # after the first try; it doubles
 STUCK_S = 5.0  # a commit that takes longer will not be waited for: the store is not well
-DRIVERS: Mapping[str, Callable[[str, float], Driver]] = {
-    "sqlite": lambda url, _: sqlite.Driver(url),  # a file answers, or fails
-    "postgresql": postgres.Driver,
-    "postgres": postgres.Driver,
+MIB = 2**20
+DRIVERS: Mapping[str, Callable[[str, float, int], Driver]] = {
+    "sqlite": lambda url, _, check_mib: sqlite.Driver(url, check_mib * MIB),  # it answers, or fails
+    "postgresql": lambda url, silent_s, _: postgres.Driver(url, silent_s),
+    "postgres": lambda url, silent_s, _: postgres.Driver(url, silent_s),
 }
 T = TypeVar("T")
 
 
-def driver(url: str, silent_s: float = postgres.SILENT_S) -> Driver:
-    """The database behind a URL; one that is silent for so long is given up. Raises StoreError
-    where nothing reads such a URL."""
+def driver(
+    url: str, silent_s: float = postgres.SILENT_S, check_mib: int = AT_ONCE // MIB
+) -> Driver:
+    """The database behind a URL. One that is silent for so long is given up; a file of up to so
+    many MiB is looked through before it is used. Raises StoreError where nothing reads such a
+    URL."""
     made = DRIVERS.get(urlsplit(url).scheme)
     if made is None:
         raise StoreError("only sqlite:///<path> and postgresql://… are offered")
-    return made(url, silent_s)
+    return made(url, silent_s, check_mib)
 
 
 class Store:
@@ -89,10 +94,17 @@ class Store:
     @property
     def healthy(self) -> bool:
         """Whether it can be written, as far as is known: what could not be written makes it
-        unwell, and only what was written makes it well again."""
+        unwell, and only what was written makes it well again. One that is damaged stays so."""
+        if self.damaged:
+            return False
         if self._began is None:
             return self._well
         return self._well and asyncio.get_running_loop().time() - self._began < STUCK_S
+
+    @property
+    def damaged(self) -> bool:
+        """Whether it has been found to be damaged, beside the work: it must be restored."""
+        return self._driver.damaged
 
     @property
     def waiting(self) -> int:
