@@ -21,7 +21,9 @@ from loadtest.pressure.replay import Heard, Ready, Replay
 from loadtest.pressure.stage import WIDE, Quoted, Stage, staged
 from loadtest.traffic import diary
 from loadtest.traffic.diary import Line, Told
+from loadtest.traffic.pages import OTHERS
 from loadtest.traffic.plan import ARRIVALS_MAX, Options, PlanError
+from loadtest.traffic.road import MACHINE
 from loadtest.traffic.run import Result, conclude, directory
 
 PEAK_P99_MS = 1_000.0
@@ -212,8 +214,11 @@ def peak_of(answers: Sequence[Answer], callers: int, cores: dict[str, float]) ->
 
 
 def shares(before: Mapping[str, int], after: Mapping[str, int], seconds: float) -> dict[str, float]:
-    """Cores that each process used meanwhile."""
-    return {name: (after[name] - before[name]) / 1e6 / seconds for name in after if name in before}
+    """Cores that each process used meanwhile, and those that the others of the machine did."""
+    used = {name: (after[name] - before[name]) / 1e6 / seconds for name in after if name in before}
+    whole = used.pop(MACHINE, None)
+    others = {} if whole is None else {OTHERS: max(0.0, whole - sum(used.values()))}
+    return used | others
 
 
 def in_cores(used: Mapping[str, float]) -> str:

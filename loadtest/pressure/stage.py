@@ -25,15 +25,15 @@ from loadtest.scenario import Parcel
 from loadtest.simulation import Simulation
 from loadtest.traffic import expected
 from loadtest.traffic.plan import Options, Plan
-from loadtest.traffic.road import used
+from loadtest.traffic.road import machine, used
 from loadtest.traffic.run import GATEWAY, SIMULATOR, Scene, check_tracking, settings
 from loadtest.traffic.settle import rest
 from loadtest.watch import Watcher
 
 GENERATOR = "generator"
-SHIPPED_MAX = 1_000  # parcels at a time
+SHIPPED_MAX = 250  # parcels of one who prepares them
+TOGETHER = 8  # such
 QUOTES_MAX = 50  # of one call
-TOGETHER = 2  # such calls
 TRIES_MAX = 20
 PAUSE_S = 0.2
 WIDE = 1_000_000  # calls a second: no bound
@@ -76,8 +76,8 @@ class Stage:
         return named | {GENERATOR: os.getpid()}
 
     def used_us(self) -> Mapping[str, int]:
-        """CPU time of each process so far."""
-        return used(cpu_us, self.pids)
+        """CPU time of each process so far, and of the whole machine."""
+        return used(cpu_us, self.pids) | machine()
 
     async def admit(self, per_second: int) -> None:
         """From now on the gateway lets so many calls in, and has its usual limits and its core."""
@@ -140,17 +140,16 @@ async def _prepared(driver: Driver, parcels: Sequence[Parcel]) -> list[Quoted]:
 
     async def some(part: Sequence[Parcel]) -> list[Quoted]:
         async with gate:
-            return await _quoted(driver.client, part)
+            await driver.ship(tuple(part))
+            found: list[Quoted] = []
+            for start in range(0, len(part), QUOTES_MAX):
+                found += await _quoted(driver.client, part[start : start + QUOTES_MAX])
+            return found
 
-    found: list[Quoted] = []
-    for start in range(0, len(parcels), SHIPPED_MAX):
-        shipped = tuple(parcels[start : start + SHIPPED_MAX])
-        await driver.ship(shipped)
-        parts = [shipped[n : n + QUOTES_MAX] for n in range(0, len(shipped), QUOTES_MAX)]
-        for quoted in await asyncio.gather(*map(some, parts)):
-            found += quoted
+    starts = range(0, len(parcels), SHIPPED_MAX)
+    parts = await asyncio.gather(*(some(parcels[n : n + SHIPPED_MAX]) for n in starts))
     await rest(driver)
-    return found
+    return [quoted for part in parts for quoted in part]
 
 
 async def _quoted(client: Client, parcels: Sequence[Parcel]) -> list[Quoted]:
