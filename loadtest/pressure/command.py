@@ -63,8 +63,9 @@ def overload_command(
             after_s=after_s,
         )
         done = uvloop.run(_stoppable(wanted, keep, store_url, screen))
-        _save(save, overload_json(done))
-    _show_overload(done, screen)
+        assert done.result is not None
+        _save(save, overload_json(done, done.result))
+    _say(screen, f"{done.result.repeated} Creates without an answer were asked for again")
     raise typer.Exit(_concluded([done.result], done.aims, screen))
 
 
@@ -74,7 +75,13 @@ async def _stoppable(
     task = asyncio.current_task()
     assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await overload(wanted, keep, store_url, lambda text: _say(screen, text))
+    return await overload(
+        wanted,
+        keep,
+        store_url,
+        lambda text: _say(screen, text),
+        lambda done: _show_overload(done, screen),
+    )
 
 
 def hang_command(
@@ -103,6 +110,7 @@ def hang_command(
         options = options_of(base, rate)
         _say(screen, f"{options.stricken} hangs for the second half of each round")
         found = hang(options, rounds, keep, lambda text: _say(screen, text))
+        _show_aims(found.aims, screen)
         _save(save, hang_json(found))
     raise typer.Exit(_concluded([one.result for one in found.rounds], found.aims, screen))
 
@@ -133,7 +141,12 @@ def _show_overload(done: Overload, screen: Console) -> None:
             f"{name:<9} {stretch.per_second:g} a second: {told}; OK {_times(good)}"
             + (f"; refused {_times(no)}" if no else ""),
         )
-    _say(screen, f"{done.result.repeated} Creates without an answer were asked for again")
+    _show_aims(done.aims, screen)
+
+
+def _show_aims(aims: Sequence[Aim], screen: Console) -> None:
+    for aim in aims:
+        _say(screen, f"{'met' if aim.met else 'MISSED'}: {aim}")
 
 
 def _times(took_ms: Sequence[float]) -> str:
@@ -142,8 +155,6 @@ def _times(took_ms: Sequence[float]) -> str:
 
 def _concluded(results: Sequence[Result], aims: Sequence[Aim], screen: Console) -> int:
     """The last lines, and the exit code."""
-    for aim in aims:
-        _say(screen, f"{'met' if aim.met else 'MISSED'}: {aim}")
     for result in results:
         traffic.show_rules(result, screen)
     differences = sum(result.differences for result in results)
@@ -163,16 +174,16 @@ def _aims_json(aims: Sequence[Aim]) -> list[dict[str, Any]]:
     return [{"name": a.name, "value": a.value, "bound": a.bound, "met": a.met} for a in aims]
 
 
-def overload_json(done: Overload) -> dict[str, Any]:
+def overload_json(done: Overload, result: Result) -> dict[str, Any]:
     return {
-        "verdict": pages.last_line(done.result),
+        "verdict": pages.last_line(result),
         "peak": asdict(done.peak) if done.peak is not None else None,
         "admitted": done.admitted,
         "pinned": done.pinned,
         "cores": done.cores,
         "calls": len(done.answers),
         "codes": figures.codes(done.answers),
-        "repeated": done.result.repeated,
+        "repeated": result.repeated,
         "seconds": [
             [round(one.since_s, 1), one.calls, one.refused, round(one.p99_ms, 1)]
             for one in figures.windows(done.answers, 0.0, done.stretches[-1].until_s)

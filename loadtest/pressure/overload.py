@@ -9,7 +9,7 @@ once, what was refused is not there.
 import asyncio
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.pb.turnback.v1 import intercept_service_pb2 as pb
@@ -34,7 +34,7 @@ LIGHT = 0.5  # of what is let in: before and after
 SETTLES_S = 5.0  # until the overload is steady: a tenant may have saved up a second of its rate
 SETTLES_PART = 0.25  # of a shorter one
 GOODPUT, RECOVERY_S, SLOWER, LATE_MS = 0.8, 10.0, 1.5, 250.0
-FATES = (("returned", 8), ("refused", 1), ("accepted_later", 1))
+FATES = (("refused", 7), ("returned", 2), ("accepted_later", 1))  # most lives are short
 Say = Callable[[str], None]
 
 
@@ -119,15 +119,17 @@ class Overload:
     stretches: Sequence[Stretch]
     answers: list[Answer]
     cores: dict[str, float]  # while it was too much
-    result: Result
-    aims: list[Aim] = field(default_factory=list)
+    result: Result | None = None  # None: not judged yet
 
     @property
-    def good(self) -> bool:
-        return all(aim.met for aim in self.aims)
+    def aims(self) -> list[Aim]:
+        return aims(self)
 
 
-async def overload(wanted: Wanted, keep: Path | None, store_url: str, say: Say) -> Overload:
+async def overload(
+    wanted: Wanted, keep: Path | None, store_url: str, say: Say, loaded: Callable[[Overload], None]
+) -> Overload:
+    """`loaded` is told what came of the load before its verdict is known."""
     peak = None if wanted.admit else await find_peak(wanted, say)
     admitted = wanted.admit if peak is None else max(1, int(peak.per_second * PART))
     stretches = stretched(admitted, wanted)
@@ -140,13 +142,13 @@ async def overload(wanted: Wanted, keep: Path | None, store_url: str, say: Say) 
             await stage.admit(admitted)
             say(f"the load begins: {said(stretches)}")
             heard, cores = await _loaded(stage, stretches, at_s)
+            answers = [each.read() for each in heard]
+            pinned = stage.cores is not None
+            done = Overload(peak, admitted, pinned, stretches, answers, cores)
+            loaded(done)
             say("the load is over; business time goes on until all has settled")
             await stage.release()
-            result = await _judged(stage, heard)
-    answers = [each.read() for each in heard]
-    pinned = stage.cores is not None
-    done = Overload(peak, admitted, pinned, stretches, answers, cores, result)
-    done.aims = aims(done)
+            done.result = await _judged(stage, heard)
     return done
 
 

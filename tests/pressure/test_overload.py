@@ -23,13 +23,11 @@ from loadtest.pressure import overload, pinning
 from loadtest.pressure.figures import Answer
 from loadtest.pressure.overload import Overload, Peak, Wanted
 from loadtest.pressure.replay import Heard
-from loadtest.traffic import expected, rules
+from loadtest.traffic import rules
 from loadtest.traffic.command import DIFFERENT, GOOD, MISSED, NOT_RUN
-from loadtest.traffic.diary import Told
 from loadtest.traffic.pages import OTHERS
 from loadtest.traffic.plan import Plan, PlanError
 from loadtest.traffic.road import MACHINE
-from loadtest.traffic.run import Result
 
 ADMIT, SECONDS = 12, 4
 ARGUMENTS = (
@@ -154,12 +152,9 @@ def came(admitted: int, served: int, *, back_s: float = 0.0, retry: bool = True)
 
 
 def missed(answers: list[Answer], admitted: int = 100) -> set[str]:
-    plan = Plan(WANTED.plan(2))
-    totals = expected.totals(plan.arrivals, plan)
-    result = Result(plan.options, totals, [], Told(), [], Path())
     stretches = overload.stretched(admitted, WANTED)
-    found = Overload(None, admitted, True, stretches, answers, {}, result)
-    return {aim.name for aim in overload.aims(found) if not aim.met}
+    found = Overload(None, admitted, True, stretches, answers, {})
+    return {aim.name for aim in found.aims if not aim.met}
 
 
 def test_what_misses_which_aim() -> None:
