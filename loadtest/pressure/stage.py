@@ -91,8 +91,7 @@ class Stage:
         """Once it has drained: everything may be asked, on every core."""
         await rest(self.driver)
         for pid in self.pids.values():
-            if self.home:
-                pinning.unpin(pid, self.home)
+            pinning.unpin(pid, self.home)
         await self._anew(FREE)
 
     async def _anew(self, settings: Json) -> None:
@@ -128,11 +127,12 @@ async def staged(options: Options, directory: Path, store_url: str) -> AsyncIter
         await driver.set_up()
         check_tracking(options, driver.offers)
         scene = Scene(plan, totals, fleet, simulation, client)
-        quoted = await _prepared(driver, plan.day.parcels)
+        stage = Stage(scene, driver, await _prepared(driver, plan.day.parcels), pinning.cores())
         try:
-            yield Stage(scene, driver, quoted, pinning.cores())
+            yield stage
         finally:
             await driver.watcher.stop()
+            pinning.unpin(os.getpid(), stage.home)  # or what we start next is born on one core
 
 
 async def _prepared(driver: Driver, parcels: Sequence[Parcel]) -> list[Quoted]:
