@@ -14,6 +14,7 @@ from loadtest.bench import command as bench
 from loadtest.drive import Restless
 from loadtest.fleet import FleetError
 from loadtest.growth import command as growth
+from loadtest.pressure import command as pressure
 from loadtest.traffic import command as traffic
 
 app = typer.Typer(
@@ -70,6 +71,8 @@ app.command("sharing")(sharing.command)
 app.command("run")(traffic.run_command)
 app.command("peak")(traffic.peak_command)
 app.command("soak")(traffic.soak_command)
+app.command("overload")(pressure.overload_command)
+app.command("hang")(pressure.hang_command)
 app.command("plan")(traffic.plan_command)
 
 

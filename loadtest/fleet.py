@@ -193,6 +193,13 @@ class Fleet:
         """An orderly end. Its exit code."""
         return await self._end(gateway(replica))
 
+    async def restart_gateway(self, settings: Mapping[str, Any]) -> None:
+        """Anew on the same store and ports, with these settings over those it had."""
+        await self.stop_gateway()
+        self._settings = over(self._settings, settings)
+        self.write_config()
+        await self.start_gateway()
+
     async def stop(self) -> None:
         for name in (*map(gateway, range(self.replicas)), "simulator"):
             if name in self._running:

@@ -148,7 +148,7 @@ def _refuse(error: object) -> NoReturn:
 
 
 @contextmanager
-def _refusing() -> Iterator[None]:
+def refusing() -> Iterator[None]:
     """What cannot run ends the program with its exit code, and says why in a line."""
     try:
         yield
@@ -189,7 +189,7 @@ def run_command(
     junit: Junit = None,
 ) -> None:
     """Load with a verdict: every cent compared with what the seed said, and goals of speed."""
-    with _refusing():
+    with refusing():
         options = Options(
             seed=seed,
             scenarios=tuple(pairs(scenario or ["day"], rate)),
@@ -223,7 +223,7 @@ def peak_command(
     out: Out = None,
 ) -> None:
     """The highest rate of a merchant's day with p99 below a second; judged at that rate."""
-    with _refusing():
+    with refusing():
         wanted = goals.parsed([f"p99={p99_ms:g}", f"p50={p99_ms:g}"])
         options = Options(
             seed=seed,
@@ -257,7 +257,7 @@ def soak_command(
     out: Out = None,
 ) -> None:
     """A merchant's day for long, with the memory of the gateway over time."""
-    with _refusing():
+    with refusing():
         options = Options(
             seed=seed,
             scenarios=(("day", rate),),
@@ -282,7 +282,7 @@ def plan_command(
     totals: Annotated[bool, typer.Option(help="What it comes to, in the plan's place.")] = False,
 ) -> None:
     """The plan of a run as one line, for Locust by hand; or what it has to come to."""
-    with _refusing():
+    with refusing():
         options = Options(
             seed=seed,
             scenarios=tuple(pairs(scenario or ["day"], rate)),
@@ -435,6 +435,12 @@ def show(result: Result, reached: Sequence[Reached], screen: Console) -> None:
     for one in reached:
         if not one.met:
             screen.print(f"goal missed: {one}", soft_wrap=True)
+    show_rules(result, screen)
+    print(pages.last_line(result), flush=True)
+
+
+def show_rules(result: Result, screen: Console) -> None:
+    """What differs, rule by rule, and how many rules there were."""
     for rule in result.rules:
         if rule.violations:
             screen.print(f"FAIL  {rule.name}  {rule.title}", soft_wrap=True, markup=False)
@@ -442,7 +448,6 @@ def show(result: Result, reached: Sequence[Reached], screen: Console) -> None:
                 screen.print(f"        {line}", soft_wrap=True, markup=False)
     broken = sum(1 for rule in result.rules if rule.violations)
     screen.print(f"{len(result.rules)} rules, {broken} broken")
-    print(pages.last_line(result), flush=True)
 
 
 def _methods(result: Result) -> Table:

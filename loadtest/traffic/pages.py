@@ -31,7 +31,10 @@ Json = dict[str, Any]
 
 
 def last_line(result: Result) -> str:
-    found = result.differences
+    return verdict_line(result.differences)
+
+
+def verdict_line(found: int) -> str:
     return f"verdict: {found} differences" if found else "verdict: clean"
 
 

@@ -7,6 +7,7 @@ import shutil
 import signal
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -172,7 +173,8 @@ class Scene:
     fleet: Fleet
     simulation: Simulation
     client: Client
-    port: int
+    port: int = 0
+    pushes: Counter[str] = field(default_factory=Counter)  # counted by gateways that have ended
 
 
 async def _loaded(scene: Scene, announce: Announce, judged: bool) -> Result:
@@ -203,7 +205,7 @@ async def _loaded(scene: Scene, announce: Announce, judged: bool) -> Result:
         result = Result(plan.options, scene.totals, rows, told, road.samples, html)
         result.turned_away = turned_away(plan, told)
         if judged:
-            await _judged(scene, driver, result)
+            await conclude(scene, driver, result)
         return result
     finally:
         await watcher.stop()
@@ -236,7 +238,8 @@ async def _begun(locust: Generator) -> None:
     raise FleetError(f"Locust did not begin{locust.tail()}")
 
 
-async def _judged(scene: Scene, driver: Driver, result: Result) -> None:
+async def conclude(scene: Scene, driver: Driver, result: Result) -> None:
+    """Settle what the load has left, and judge it: the rest of the result."""
     began = time.monotonic()
     await scene.fleet.hurry()
     parcels = {parcel.key: parcel for parcel in scene.plan.day.parcels}
@@ -270,7 +273,7 @@ async def _evidence(scene: Scene, driver: Driver, claimant: Claimant, told: Told
         wallets=tuple([await gather.wallet(client, m.id) for m in day.merchants]),
         exceptions=tuple(await gather.exceptions(client)),
         audit=tuple(await gather.audit(client)),
-        pushes=await gather.pushes(scene.fleet.metrics),
+        pushes=dict(scene.pushes + Counter(await gather.pushes(scene.fleet.metrics))),
         offers=dict(driver.offers),
         truth=tuple(await scene.simulation.truth()),
         entries=tuple(entries),

@@ -47,6 +47,12 @@ TABLE = (
         weather=Weather(0.25, 0.6, {"name": "reset_before"}),
         sure=False,
     ),
+    Scenario(
+        "hang",
+        "one carrier takes connections and never answers, for the second half",
+        weather=Weather(0.5, 1.0, {"name": "timeout_before", "params": {"ms": 120_000}}),
+        sure=False,
+    ),
     Scenario("pushes", "every push comes twenty times", push_copies=20),
     Scenario(
         "claims",

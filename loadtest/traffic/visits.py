@@ -6,6 +6,7 @@ number of times. What he was about to create, and what he was told, goes into th
 
 import contextlib
 import functools
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -51,12 +52,17 @@ class Caller:
         """Raises Refused, for the last time, where it was not answered OK."""
         for tries in range(TRIES_MAX):
             since, self.since = self.since, None
+            began = time.perf_counter() if since is None else since
             try:
                 return self.user.call(method, request, measured=self.measured, since=since)
             except Refused as refused:
                 if not refused.no.again or tries == TRIES_MAX - 1:
                     raise
-                gevent.sleep(refused.no.wait_s(tries))
+                pause_s = refused.no.wait_s(tries)
+            finally:
+                took_ms = round((time.perf_counter() - began) * 1000, 1)
+                self.line.setdefault("took_ms", {}).setdefault(method.path, []).append(took_ms)
+            gevent.sleep(pause_s)
         raise AssertionError("the last try answers or raises")
 
 
