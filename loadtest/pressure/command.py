@@ -19,7 +19,7 @@ from rich.console import Console
 from loadtest.pressure import figures
 from loadtest.pressure.figures import Aim
 from loadtest.pressure.hang import ROUNDS_MAX, Hang, hang, options_of
-from loadtest.pressure.overload import Overload, Wanted, in_cores, overload
+from loadtest.pressure.overload import Overload, Wanted, overload
 from loadtest.report import console
 from loadtest.traffic import command as traffic
 from loadtest.traffic import pages
@@ -92,7 +92,7 @@ def hang_command(
     seed: Seed = 7,
     carriers: Annotated[str, typer.Option(help="With commas; the first hangs.")] = traffic.ALL,
     latency_ms: Latency = "30,60",
-    pace: traffic.Pace = traffic.PACE,
+    pace: traffic.Pace = 1.0,
     keep: Keep = None,
     save: JsonFile = None,
 ) -> None:
@@ -128,7 +128,7 @@ def _show_overload(done: Overload, screen: Console) -> None:
             screen,
             "the gateway is NOT pinned to a core: there are no two to choose from here",
         )
-    _say(screen, f"cores while it was too much: {in_cores(done.cores)}")
+    _say(screen, f"cores while it was too much: {figures.in_cores(done.cores)}")
     for stretch, name in zip(done.stretches, ("before", "overload", "after"), strict=True):
         those = figures.between(done.answers, stretch.since_s, stretch.until_s)
         told = ", ".join(f"{count} {code}" for code, count in figures.codes(those).items())
@@ -199,6 +199,7 @@ def hang_json(found: Hang) -> dict[str, Any]:
             {
                 "seed": one.result.options.seed,
                 "verdict": pages.last_line(one.result),
+                "cores": [dict(one.before.cores), dict(one.during.cores)],
                 "methods": {
                     method: {
                         "before_p99_ms": one.before.p99_ms(method),

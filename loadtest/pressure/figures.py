@@ -7,7 +7,7 @@ when its call was due, whether or not the generator had time for it then.
 import math
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 OK = "OK"
@@ -134,3 +134,7 @@ def ratio(before: Iterable[float], during: Iterable[float]) -> float:
     """p99 of the one time over p99 of the other; infinite where there is nothing to compare."""
     first, second = percentile(before, 99), percentile(during, 99)
     return second / first if first and second else math.inf
+
+
+def in_cores(used: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.2f}" for name, value in used.items()) or "not known here"

@@ -7,12 +7,15 @@ the second half the first one hangs. What is compared is how long calls about th
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 
 from loadtest import client as wire
 from loadtest.pressure import figures
-from loadtest.pressure.figures import Aim
+from loadtest.pressure.figures import Aim, in_cores
+from loadtest.traffic.pages import OTHERS
 from loadtest.traffic.plan import Arrival, Options, Plan, PlanError
+from loadtest.traffic.road import MACHINE, Sample, per_second
 from loadtest.traffic.run import Announce, Place, Result, directory, run
 from loadtest.traffic.scenarios import SCENARIOS
 
@@ -26,9 +29,10 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Half:
-    """How long calls about the other carriers took, in ms, by method."""
+    """How long calls about the other carriers took, in ms, by method; and the cores in use."""
 
     took_ms: Mapping[str, Sequence[float]]
+    cores: Mapping[str, float] = field(default_factory=dict)
 
     def p99_ms(self, method: str) -> float:
         return figures.percentile(self.took_ms[method], 99)
@@ -51,6 +55,8 @@ class Round:
             f"{self.during.p99_ms(method):.0f} ms ({self.ratio(method):.2f} times)"
             for method in METHODS
         ]
+        for half, cores in (("before", self.before.cores), ("during", self.during.cores)):
+            parts.append(f"cores {half}: {in_cores(cores)}")
         return "; ".join(parts)
 
 
@@ -109,15 +115,36 @@ def round_of(result: Result) -> Round:
             continue
         for method in METHODS:
             halves[half][method] += line.get("took_ms", {}).get(method, [])
-    return Round(Half(halves[0]), Half(halves[1]), result)
+    options = result.options
+    ends_s = (options.warm_s, options.warm_s + begins() * options.seconds, options.whole_s)
+    before, during = (
+        Half(took_ms, cores(result.samples, since_s, until_s))
+        for took_ms, (since_s, until_s) in zip(halves, pairwise(ends_s), strict=True)
+    )
+    return Round(before, during, result)
+
+
+def cores(samples: Sequence[Sample], since_s: float, until_s: float) -> dict[str, float]:
+    """Those that each process used then, and all others of the machine."""
+    then = [sample for sample in samples if since_s <= sample.at_s < until_s]
+    names = dict.fromkeys(name for sample in then for name in sample.cpu_us)
+    used = {name: per_second(then, name, since_s) for name in names}
+    whole = used.pop(MACHINE, None)
+    others = {} if whole is None else {OTHERS: max(0.0, whole - sum(used.values()))}
+    return used | others
+
+
+def begins() -> float:
+    """The part of a round after which the carrier hangs."""
+    weather = SCENARIOS[SCENARIO].weather
+    assert weather is not None
+    return weather.begins
 
 
 def half_of(arrival: Arrival, options: Options) -> int | None:
     """0 before the hang, 1 while it lasts; None of the warm-up and of the carrier that hangs."""
-    weather = SCENARIOS[SCENARIO].weather
-    assert weather is not None
     assert arrival.parcel is not None
     since_s = arrival.at_s - options.warm_s
     if arrival.parcel.carrier == options.stricken or since_s < 0:
         return None
-    return int(since_s >= weather.begins * options.seconds)
+    return int(since_s >= begins() * options.seconds)

@@ -181,7 +181,7 @@ async def find_peak(wanted: Wanted, say: Say) -> Peak:
         peak = await _with_callers(wanted, callers)
         say(
             f"{callers} callers: {peak.per_second:.0f} Creates a second, p99 {peak.p99_ms:.0f} ms; "
-            f"cores: {in_cores(peak.cores)}"
+            f"cores: {figures.in_cores(peak.cores)}"
         )
         if peak.p99_ms < PEAK_P99_MS and peak.per_second:
             return peak
@@ -221,10 +221,6 @@ def shares(before: Mapping[str, int], after: Mapping[str, int], seconds: float) 
     whole = used.pop(MACHINE, None)
     others = {} if whole is None else {OTHERS: max(0.0, whole - sum(used.values()))}
     return used | others
-
-
-def in_cores(used: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {value:.2f}" for name, value in used.items()) or "not known here"
 
 
 # -- the load and its verdict -------------------------------------------------------------

@@ -13,7 +13,6 @@ from typing import Any
 
 import gevent
 import gevent.pool
-from grpc.experimental import gevent as grpc_gevent
 from locust import events, task
 from locust.env import Environment
 from locust.runners import WorkerRunner
@@ -23,7 +22,7 @@ from loadtest import client as wire
 from loadtest import telling
 from loadtest.scenario import Line, Parcel
 from loadtest.traffic import diary, plan
-from loadtest.traffic.users import GrpcUser, Refused
+from loadtest.traffic.users import GrpcUser, Refused, befriend
 from loadtest.traffic.visits import Caller, visit
 
 TOKEN = "TURNBACK_LOAD_TOKEN"
@@ -40,7 +39,7 @@ def arguments(parser: ArgumentParser, **_: Any) -> None:
 
 def begin(environment: Environment, **_: Any) -> None:
     """Before any channel is opened. The master, or whoever has no master, keeps the diary."""
-    grpc_gevent.init_gevent()
+    befriend()
     runner = environment.runner
     assert runner is not None
     if isinstance(runner, WorkerRunner):

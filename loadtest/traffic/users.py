@@ -10,8 +10,10 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import gevent
 import grpc
 from google.protobuf.message import Message
+from grpc.experimental import gevent as grpc_gevent
 from locust import User
 from locust.env import Environment
 
@@ -27,7 +29,18 @@ CHANNEL_OPTIONS: Sequence[tuple[str, str | int]] = (
     ("grpc.use_local_subchannel_pool", 1),  # else all channels share one connection
 )
 CALL_S = 10.0
+IN_FLIGHT_MAX = 1_000  # calls of one worker at one time; above it they wait here
 KIND = "grpc"  # in Locust's column "type"
+
+
+def befriend() -> None:
+    """Let gRPC live with gevent, before any channel is opened.
+
+    Each call that is under way holds a thread of gevent's pool. Of the ten that there are by itself
+    a few calls to a carrier that hangs would take all, and every other call would wait for them.
+    """
+    gevent.get_hub().threadpool.maxsize = IN_FLIGHT_MAX
+    grpc_gevent.init_gevent()
 
 
 class Refused(Exception):
