@@ -211,7 +211,6 @@ class Driver:
         def read() -> list[Table]:
             db = getattr(self._local, "db", None)
             if db is None:
-                self._found()
                 db = self._local.db = connect(self._path, query_only=True)
                 self._open_readers.append(db)
             texts = [(chosen(self._queries, name, params).text, params) for name, params in asked]
@@ -221,7 +220,6 @@ class Driver:
 
     async def audit(self, at: Moment) -> list[Finding]:
         def read() -> list[Finding]:
-            self._found()
             with closing(
                 sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True)
             ) as db:
@@ -232,13 +230,11 @@ class Driver:
 
         return await self._reading(read)
 
-    def _found(self) -> None:
-        if not self._path.exists():  # connecting would make one
-            raise Unavailable("there is no store")
-
     async def _reading(self, read: Callable[[], T]) -> T:
         if self.damaged:
             raise Unavailable(DAMAGED)
+        if not self._path.exists():  # moved away while it is open: somebody should notice
+            raise Unavailable("there is no store")
         try:
             return await asyncio.get_running_loop().run_in_executor(self._readers, read)
         except sqlite3.OperationalError as error:
