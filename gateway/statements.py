@@ -26,9 +26,11 @@ def networks(adapters: Mapping[str, Adapter], terms: Terms) -> tuple[str, ...]:
     return tuple(sorted(every.union(*(adapter.networks.values() for adapter in ours))))
 
 
-async def post(store: Store, statement: str) -> Statement | Refusal | Refusals:
+async def post(
+    store: Store, statement: str, pages: int = FOUND_MAX
+) -> Statement | Refusal | Refusals:
     """Post what has arrived; what is posted is left as it is. Raises Unavailable: what was done
-    stays done, and is gone on with."""
+    stays done, and is gone on with, as it is where more is missing than so many pages."""
     of = networks(store.terms.adapters, store.terms)
     for _ in range(ROUNDS_MAX):
         found = await store.run(PostStatement(statement, of))
@@ -36,11 +38,11 @@ async def post(store: Store, statement: str) -> Statement | Refusal | Refusals:
             refused_or_posted: Statement | Refusal | Refusals = found
             return refused_or_posted
         if found.step is Step.JUDGING:
-            return await _judge(store, found)
+            return await _judge(store, found, pages)
     raise RuntimeError("a statement does not come to its end")
 
 
-async def _judge(store: Store, s: Statement) -> Statement | Refusal | Refusals:
+async def _judge(store: Store, s: Statement, pages: int) -> Statement | Refusal | Refusals:
     """What no line says, and one should have by now."""
     [span] = await store.table("judged_span", channel=s.channel, account=s.account)
     asked = {"channel": s.channel, "account": s.account, "limit": CHUNK}
@@ -52,13 +54,15 @@ async def _judge(store: Store, s: Statement) -> Statement | Refusal | Refusals:
         (ExceptionKind.AWARD_UNPAID, "unpaid", asked | since | {"until": span["paid"]}),
     ):
         after, last = 0, ""
-        for _ in range(FOUND_MAX):
+        for _ in range(pages):
             rows = await store.table(query, **of, after=after, last=last)
             if not rows:
                 break
             keys = tuple(row["id"] for row in rows)
             await store.run(JudgeStatement(s.id, kind, keys))
             after, last = rows[-1]["at"], rows[-1]["id"]
+        else:
+            return s  # not posted: there may be more
     ended: Statement | Refusal | Refusals = await store.run(JudgeStatement(s.id))
     return ended
 

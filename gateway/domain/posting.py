@@ -326,8 +326,26 @@ def _tell(
     detail: str,
     env: Env,
 ) -> None:
-    """An exception about what no line of this statement says."""
     subject = f"{s.id}/withdraws/{line.line_no}"
+    unsaid(book, s, kind, subject, detail, ic, env, actual=line.amount, currency=line.currency)
+
+
+def unsaid(
+    book: Book,
+    s: Statement,
+    kind: ExceptionKind,
+    subject: str,
+    detail: str,
+    ic: Interception,
+    env: Env,
+    *,
+    award: Award | None = None,
+    expected: int | None = None,
+    actual: int | None = None,
+    currency: str = "",
+) -> None:
+    """An exception about what no line of this statement says. `currency`: of the amounts, where it
+    is not the interception's."""
     key = f"{kind}/{subject}"
     book.put(Exceptional(key, subject, s.tenant, kind, detail, env.now, None, "", ""))
     book.put(
@@ -337,10 +355,10 @@ def _tell(
             line_no=0,
             waybill=ic.waybill,
             interception=ic.id,
-            claim=None,
-            award=None,
-            expected=None,
-            actual=line.amount,
-            currency=line.currency,
+            claim=award.claim if award else None,
+            award=award.id if award else None,
+            expected=expected,
+            actual=actual,
+            currency=currency or (award.currency if award else ic.currency),
         )
     )

@@ -13,12 +13,11 @@ from gateway.domain.claim import Award, Claim
 from gateway.domain.command import Env, No, Replayed, Wants, fingerprint, repeated
 from gateway.domain.fees import Terms
 from gateway.domain.interception import Exceptional, ExceptionKind, Interception, Money, Request
-from gateway.domain.posting import FAMILY, Shelf, match_line, withdraw_line
+from gateway.domain.posting import FAMILY, Shelf, match_line, unsaid, withdraw_line
 from gateway.domain.refusal import Refusal, Why
 from gateway.domain.reply import CHILDREN
 from gateway.domain.statement import (
     CHUNK,
-    Difference,
     Statement,
     StatementLine,
     StatementPart,
@@ -392,32 +391,18 @@ def judge_statement(book: Book, command: JudgeStatement, env: Env, _: Terms) -> 
         return book.put(replace(s, step=Step.POSTED, posted_at=env.now))
     for about in command.about:
         if book.get(Exceptional, command.key(about)) is None:
-            _missing(book, s, command.key(about), command.kind, about, env)
+            _missing(book, s, command.kind, about, env)
     return s
 
 
-def _missing(book: Book, s: Statement, key: str, kind: ExceptionKind, about: str, env: Env) -> None:
+def _missing(book: Book, s: Statement, kind: ExceptionKind, about: str, env: Env) -> None:
     award = book.get(Award, about)
-    claim = book.need(Claim, award.claim) if award else None
-    ic = book.need(Interception, claim.interception if claim else about)
+    ic = book.need(Interception, book.need(Claim, award.claim).interception if award else about)
     if kind is ExceptionKind.FEE_NOT_BILLED and ic.money is not Money.CAPTURED:
         return  # refunded since
+    expected = award.amount if award else ic.fee_minor
     subject = f"{s.id}/{about}"
-    book.put(Exceptional(key, subject, s.tenant, kind, SAID[kind], env.now, None, "", ""))
-    book.put(
-        Difference(
-            id=key,
-            statement=s.id,
-            line_no=0,
-            waybill=ic.waybill,
-            interception=ic.id,
-            claim=claim.id if claim else None,
-            award=award.id if award else None,
-            expected=award.amount if award else ic.fee_minor,
-            actual=0,
-            currency=award.currency if award else ic.currency,
-        )
-    )
+    unsaid(book, s, kind, subject, SAID[kind], ic, env, award=award, expected=expected, actual=0)
 
 
 SAID = {

@@ -208,6 +208,20 @@ async def test_a_crash_between_any_two_commits_changes_nothing(
     ]
 
 
+async def test_what_is_not_judged_to_its_end_is_not_posted(made: Engine) -> None:
+    desk, lines, unbilled = await prepared(made)
+    left = await desk.bill_until(0, "S", lines)
+    ended = await post(desk.store, left.id, pages=1)  # one page is full of news: there may be more
+    assert isinstance(ended, Statement)
+    assert ended.step is Step.JUDGING
+    assert await resume(desk.store) == 1
+    missed = [about for kind, _, about in await desk.differences() if kind == "FEE_NOT_BILLED"]
+    assert len(missed) == len(set(missed)) == 2
+    assert unbilled in missed
+    assert await desk.store.audit() == []
+    await desk.store.stop()
+
+
 async def test_a_statement_that_cannot_be_posted_keeps_no_other_waiting(desk: Desk) -> None:
     """Its row has been tampered with: it says that it corrects one, and not which."""
     key = await captured(desk)
