@@ -1,7 +1,8 @@
-"""Where carriers push to: limit, verify on the raw bytes, keep, acknowledge; understand later.
+"""Where carriers push to: limit, verify on the raw bytes, keep and apply, acknowledge.
 
 An acknowledgement is sent only after the inbox has the push. What cannot be read is kept in
-quarantine and acknowledged too, or the carrier would repeat it for days.
+quarantine and acknowledged too, or the carrier would repeat it for days; what cannot be applied is
+kept, and tried again.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ from gateway.domain.interception import Inbox, InboxStatus
 from gateway.domain.push import ApplyPush, QuarantinePush, ReceivePush
 from gateway.failpoints import FailPoints
 from gateway.store.store import Store
-from gateway.store.writer import Unavailable
+from gateway.store.writer import Contended, Unavailable
 
 BODY_MAX = 256 * 1024  # ten SF routes are some 10 KiB
 READ_S = 5.0  # for a whole body, so that a dribble ends
@@ -142,25 +143,37 @@ class Pushes:
         return gate
 
     async def accept(self, gate: Gate, push: Push) -> Reply:
-        """Verify, keep, acknowledge."""
+        """Verify, keep and apply, acknowledge."""
         channel, pushes = gate.adapter.name, gate.adapter.push
         kept = understood(gate, push)
         if kept is None or pushes is None:
             self._count(channel, "forged")
             return Reply(401, b"")
         row, delivery = kept
-        keep = asyncio.ensure_future(self._store.run(ReceivePush(row)))
+        keep = asyncio.ensure_future(self._kept(gate, row, delivery))
         try:
             fresh = await asyncio.shield(keep)
         except Unavailable:
             self._count(channel, "unavailable")
             return Reply(503, b"", {"Retry-After": "5"})
         self._points.hit("before_push_acknowledged")
-        if fresh and delivery is not None:
-            self._launch(row.id, gate, delivery)
         outcome = "quarantined" if delivery is None else "new" if fresh else "repeated"
         self._count(channel, outcome)
         return pushes.accept(push)
+
+    async def _kept(self, gate: Gate, row: Inbox, delivery: Delivery | None) -> bool:
+        """Whether it is new. It is kept whatever its contents bring about."""
+        if delivery is None:
+            return bool(await self._store.run(ReceivePush(row)))
+        try:
+            taken = ReceivePush(row, _network(gate, delivery), delivery)
+            return bool(await self._store.run(taken))
+        except Unavailable as error:
+            if not isinstance(error, Contended):
+                raise
+        except Exception as error:
+            log.exception("push not applied", inbox=row.id, error=type(error).__name__)
+        return bool(await self._store.run(ReceivePush(row)))
 
     # -- applying -------------------------------------------------------------------------
 
@@ -174,8 +187,7 @@ class Pushes:
 
     async def _apply(self, inbox: str, gate: Gate, delivery: Delivery) -> None:
         try:
-            network = delivery.network or gate.adapter.network
-            await self._store.run(ApplyPush(inbox, network, delivery))
+            await self._store.run(ApplyPush(inbox, _network(gate, delivery), delivery))
         except Unavailable:
             return  # the sweeper comes by
         except Exception as error:
@@ -193,7 +205,7 @@ class Pushes:
                 await self._store.run(QuarantinePush(inbox, detail))
 
     async def _sweep(self) -> None:
-        """Pushes that were kept and not applied: after a crash, or an outage of the store."""
+        """Pushes that were kept and not applied, for they could not be."""
         while self._open:
             try:
                 rows = await self._store.rows(Inbox, "inbox_new", limit=SWEEP_LIMIT)
@@ -219,6 +231,10 @@ def understood(gate: Gate, push: Push) -> tuple[Inbox, Delivery | None] | None:
         return None
     delivery = decoded(gate, push)
     return _row(gate, push, tier, delivery), delivery
+
+
+def _network(gate: Gate, delivery: Delivery) -> str:
+    return delivery.network or gate.adapter.network
 
 
 def decoded(gate: Gate, push: Push) -> Delivery | None:

@@ -144,28 +144,29 @@ class Metrics:
         self._held = Gauge("held_minor", "Fees held, in minor units", ("currency",), **made)
         self._exceptions = Gauge("open_exceptions", "What needs a person", ("kind",), **made)
         self._violations = Gauge("audit_violations", "Rows that break a rule", ("rule",), **made)
-        self._children: dict[tuple[str, str], Counter] = {}
-        self._timers: dict[str, Histogram] = {}
+        self._children: dict[tuple[Any, ...], Any] = {}
+
+    def _of(self, metric: Any, *labels: str) -> Any:
+        """The library finds a child by its labels each time, and checks them; this looks it up."""
+        key = (metric, *labels)
+        child = self._children.get(key)
+        if child is None:
+            child = self._children[key] = metric.labels(*labels)
+        return child
 
     def rpc(self, method: str, code: str, seconds: float) -> None:
-        count = self._children.get((method, code))
-        if count is None:
-            count = self._children[method, code] = self._calls.labels(method, code)
-        count.inc()
-        timer = self._timers.get(method)
-        if timer is None:
-            timer = self._timers[method] = self._call_seconds.labels(method)
-        timer.observe(seconds)
+        self._of(self._calls, method, code).inc()
+        self._of(self._call_seconds, method).observe(seconds)
 
     def carrier_call(self, channel: str, operation: str, verdict: str, seconds: float) -> None:
-        self._carrier.labels(channel, operation, verdict).inc()
-        self._carrier_seconds.labels(channel, operation).observe(seconds)
+        self._of(self._carrier, channel, operation, verdict).inc()
+        self._of(self._carrier_seconds, channel, operation).observe(seconds)
 
     def breaker(self, channel: str, account: str, state: str) -> None:
         self._breaker.labels(channel, account).set(BREAKER[state])
 
     def push(self, channel: str, outcome: str) -> None:
-        self._pushes.labels(channel, outcome).inc()
+        self._of(self._pushes, channel, outcome).inc()
 
     def batch(self, size: int) -> None:
         self.commits.inc()

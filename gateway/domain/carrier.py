@@ -435,13 +435,7 @@ def read_json(body: bytes | str) -> Any:
         raise ValueError("too many values")
     if _depth(text) > DEPTH_MAX:
         raise ValueError("nested too deeply")
-    value = json.loads(
-        text,
-        parse_float=Decimal,
-        parse_int=_integer,
-        parse_constant=_refuse,
-        object_pairs_hook=_unique,
-    )
+    value = STRICT.decode(text)
     if "\\ud" in text.lower() and any(map(SURROGATE.search, _strings(value))):
         raise ValueError("text with a lone surrogate")
     return value
@@ -473,6 +467,11 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(fields) != len(pairs):
         raise ValueError("a field appears twice")
     return fields
+
+
+STRICT = json.JSONDecoder(
+    parse_float=Decimal, parse_int=_integer, parse_constant=_refuse, object_pairs_hook=_unique
+)
 
 
 def _strings(value: Any) -> Iterator[str]:

@@ -44,7 +44,6 @@ DECISIONS: dict[type[Any], Decide] = {
     reply.Finish: reply.finish,
     reading.Observe: reading.observe,
     push.ReceivePush: push.receive_push,
-    push.ApplyPush: push.apply_push,
     push.QuarantinePush: push.quarantine_push,
     claim.FileClaim: claim.file_claim,
     claim.DecideClaim: claim.decide_claim,
@@ -60,6 +59,7 @@ UPKEEP: dict[type[Any], Decide] = {  # what no caller and no carrier brings abou
     doubt.DoubtClaims: doubt.doubt_claims,
     doubt.Outdate: doubt.outdate,
     doubt.Unread: doubt.unread,
+    push.ApplyPush: push.apply_push,
 }
 ALL = DECISIONS | UPKEEP
 # What spends, sends or promises by rows that may lack what happened after the backup. Facts are
@@ -76,6 +76,15 @@ HELD_BACK = frozenset(
         reconcile.ReceivePart,
         reconcile.PostStatement,
         reconcile.JudgeStatement,
+    }
+)
+# What sees to many rows at a time: a page of a statement, or of what is to be erased.
+LONG = frozenset(
+    {
+        reconcile.ReceivePart,
+        reconcile.PostStatement,
+        reconcile.JudgeStatement,
+        retention.PurgePersonal,
     }
 )
 

@@ -15,6 +15,7 @@ from gateway.domain.interception import (
     Inbox,
     InboxStatus,
     Interception,
+    Job,
 )
 from gateway.domain.lifecycle import (
     askable,
@@ -24,10 +25,11 @@ from gateway.domain.lifecycle import (
 from gateway.domain.parcel import (
     Alias,
     Parcel,
+    Person,
+    ScanRow,
 )
-from gateway.domain.reading import QUIET_MS, READ_WITH, latest
+from gateway.domain.reading import QUIET_MS, latest
 from gateway.domain.register import store_scans
-from gateway.domain.reply import CHILDREN
 
 
 def told(book: Book, delivery: Delivery, network: str, tier: Tier, env: Env, terms: Terms) -> bool:
@@ -61,29 +63,59 @@ def _of_numbers(book: Book, network: str, waybills: Iterable[str]) -> list[Parce
     return found
 
 
+# What a push may change, and what that is read from.
+OF_PARCEL = frozenset({Person, Alias, ScanRow, Interception})
+OF_INTERCEPTION = frozenset({Job})
+
+
+def _about(network: str, delivery: Delivery | None) -> tuple[str, ...]:
+    return tuple(f"{network}/{waybill}" for waybill in delivery.waybills) if delivery else ()
+
+
 @dataclass(frozen=True, slots=True)
 class ReceivePush:
-    """One push, verified, as it came: kept first, understood later."""
+    """One push, verified, as it came; with what it says, where that could be read: it is kept and
+    applied in one commit. Without, it is only kept."""
 
     row: Inbox
+    network: str = ""
+    delivery: Delivery | None = None
     evidence: bool = True
 
     def wants(self) -> Wants:
-        return Wants(inbox=(self.row.id,))
+        return Wants(
+            inbox=(self.row.id,),
+            waybills=_about(self.network, self.delivery),
+            of_parcel=OF_PARCEL if self.delivery else frozenset(),
+            of_interception=OF_INTERCEPTION if self.delivery else frozenset(),
+        )
 
 
-def receive_push(book: Book, command: ReceivePush, env: Env, _: Terms) -> bool:
+def receive_push(book: Book, command: ReceivePush, env: Env, terms: Terms) -> bool:
     """Whether it is new. The same event again changes nothing and is acknowledged again."""
     if book.get(Inbox, command.row.id) is not None:
         return False
-    row = book.put(replace(command.row, received_at=env.now))
+    row = replace(command.row, received_at=env.now)
+    if command.delivery is not None:
+        row = _applied(book, row, command.network, command.delivery, env, terms)
+    book.put(row)
     if row.status is InboxStatus.QUARANTINED:
         open_exception(book, ExceptionKind.QUARANTINED, row.id, "", env, row.sha256)
     return True
 
 
+def _applied(
+    book: Book, row: Inbox, network: str, delivery: Delivery, env: Env, terms: Terms
+) -> Inbox:
+    held = told(book, delivery, network, Tier(row.tier), env, terms)
+    status = InboxStatus.APPLIED if held else InboxStatus.UNMATCHED
+    return replace(row, applied_at=env.now, status=status)
+
+
 @dataclass(frozen=True, slots=True)
 class ApplyPush:
+    """What one says that was only kept: it could not be applied when it came."""
+
     inbox: str
     network: str
     delivery: Delivery
@@ -92,10 +124,9 @@ class ApplyPush:
     def wants(self) -> Wants:
         return Wants(
             inbox=(self.inbox,),
-            waybills=tuple(f"{self.network}/{waybill}" for waybill in self.delivery.waybills),
-            of_parcel=READ_WITH,
-            of_interception=CHILDREN,
-            wallet=True,
+            waybills=_about(self.network, self.delivery),
+            of_parcel=OF_PARCEL,
+            of_interception=OF_INTERCEPTION,
         )
 
 
@@ -103,10 +134,8 @@ def apply_push(book: Book, command: ApplyPush, env: Env, terms: Terms) -> InboxS
     row = book.need(Inbox, command.inbox)
     if row.applied_at is not None or not row.verified:
         return row.status
-    held = told(book, command.delivery, command.network, Tier(row.tier), env, terms)
-    status = InboxStatus.APPLIED if held else InboxStatus.UNMATCHED
-    book.put(replace(row, applied_at=env.now, status=status))
-    return status
+    row = book.put(_applied(book, row, command.network, command.delivery, env, terms))
+    return row.status
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,8 +107,8 @@ class Guard:
             return grpc.unary_stream_rpc_method_handler(door.stream(behaviour))
         return grpc.unary_unary_rpc_method_handler(door.unary(behaviour))
 
-    @contextmanager
-    def counted(self) -> Any:
+    def enter(self) -> None:
+        """A call begins; it must leave."""
         if self.draining.is_set():
             raise unavailable("DRAINING")
         if self._under_way >= self._limits.concurrency:
@@ -116,12 +116,11 @@ class Guard:
             raise unavailable("OVERLOADED")
         self._under_way += 1
         self._metrics.in_flight.inc()
-        try:
-            yield
-        finally:
-            self._under_way -= 1
-            self._metrics.in_flight.dec()
-            self._left()
+
+    def leave(self) -> None:
+        self._under_way -= 1
+        self._metrics.in_flight.dec()
+        self._left()
 
     @contextmanager
     def watching(self, tenant: str) -> Any:
@@ -226,9 +225,12 @@ class Door:
                     request = self.parse(raw, told)
                     if self._batch:
                         guard.charge(caller, len(getattr(request, ITEMS)))
-                    with guard.counted():
+                    guard.enter()
+                    try:
                         message = await behaviour(request, Call(caller, arrived))
                         return message.SerializeToString()
+                    finally:
+                        guard.leave()
             except asyncio.CancelledError:
                 told.code = "CANCELLED"
                 raise

@@ -1,27 +1,21 @@
 """InterceptService: quote, create, watch. No call here waits for a carrier's decision."""
 
 import asyncio
-from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 from google.protobuf.message import Message
 from grpc import StatusCode
 
-from gateway.domain.claim import Claim
 from gateway.domain.create import CancelInterception, Created, CreateInterception
 from gateway.domain.interception import (
     Decision,
-    EventRow,
-    Exceptional,
     Interception,
     Movement,
-    Quote,
     Request,
     derived,
 )
-from gateway.domain.parcel import Alias, OrderLine, Parcel
 from gateway.pb.turnback.v1 import intercept_service_pb2 as pb
 from gateway.pb.turnback.v1 import types_pb2 as types
 from gateway.rpc import history, messages, paging
@@ -40,20 +34,11 @@ from gateway.rpc.quoting import Place, Places, Quoting
 from gateway.rpc.shell import Call, Errands, Shell
 from gateway.store.writer import Unavailable
 
-R = TypeVar("R")
 NAMES = {
     "state": {number: name for name, number in messages.STATE.items()},
     "decision": {number: name for name, number in messages.DECISION.items()},
     "money": {number: name for name, number in messages.MONEY.items()},
 }
-
-
-def grouped(rows: Iterable[R], name: str) -> defaultdict[str, list[R]]:
-    """The rows by a column."""
-    found: defaultdict[str, list[R]] = defaultdict(list)
-    for row in rows:
-        found[getattr(row, name)].append(row)
-    return found
 
 
 class InterceptService:
@@ -167,8 +152,15 @@ class InterceptService:
             if not used or used[0].method != "Create":
                 raise Failure(StatusCode.NOT_FOUND, "INTERCEPTION_UNKNOWN")
             key = used[0].subject
-        row = await self.interception(key, call.caller.tenant)
-        return pb.InterceptServiceGetResponse(interception=await self.shown(row))
+        found, lines = await self._shell.store.several(
+            (Interception, "interception", {"id": key}),
+            (messages.BesideLine, "beside", {"keys": [key]}),
+        )
+        row = _own(found, call.caller.tenant)
+        beside = messages.besides(lines)[row.id]
+        return pb.InterceptServiceGetResponse(
+            interception=messages.interception(row, self._shell.terms, beside)
+        )
 
     async def List(
         self, request: pb.InterceptServiceListRequest, call: Call
@@ -210,53 +202,18 @@ class InterceptService:
         return pb.InterceptServiceListEventsResponse(events=events, next_page_token=more)
 
     async def interception(self, key: str, tenant: str) -> Interception:
-        """A tenant's own; a foreign one and none at all look alike."""
-        found = await self._shell.store.rows(Interception, "interception", id=key)
-        if not found or found[0].tenant != tenant:
-            raise not_yours()
-        return found[0]
+        return _own(await self._shell.store.rows(Interception, "interception", id=key), tenant)
 
     async def shown(self, row: Interception) -> pb.Interception:
         beside = (await self._beside([row]))[row.id]
         message: pb.Interception = messages.interception(row, self._shell.terms, beside)
         return message
 
-    async def _beside(self, rows: Sequence[Interception]) -> dict[str, messages.Beside]:
-        """What is shown with each: one query of a kind, however many they are."""
-        if not rows:
-            return {}
-        ids = {"keys": sorted(row.id for row in rows)}
-        parcels = {"keys": sorted({row.parcel for row in rows})}
-        quoted = {"keys": sorted({row.quote for row in rows})}
-        found = await self._shell.store.several(
-            (Request, "requests_of_subjects", {"method": "Create", **ids}),
-            (OrderLine, "lines_of_parcels", parcels),
-            (Parcel, "parcels_by_id", parcels),
-            (Alias, "aliases_of_parcels", parcels),
-            (Claim, "claims_of_parcels", parcels),
-            (Exceptional, "open_exceptions_of", ids),
-            (Quote, "quotes_by_id", quoted),
-            (EventRow, "last_events_of", ids),
-        )
-        networks = {parcel.id: parcel.network for parcel in found[2]}
-        quotes = {quote.id: quote for quote in found[6]}
-        last = {event.interception: event for event in found[7]}
-        first = {request.subject: request for request in found[0]}  # newest first: the oldest stays
-        lines, aliases = grouped(found[1], "parcel"), grouped(found[3], "parcel")
-        claims, cases = grouped(found[4], "interception"), grouped(found[5], "subject")
-        return {
-            row.id: messages.Beside(
-                request_id=first[row.id].id.split("/", 1)[1] if row.id in first else "",
-                order_nos=list(dict.fromkeys(line.order_no for line in lines[row.parcel])),
-                return_waybill=aliases[row.parcel][-1].waybill if aliases[row.parcel] else "",
-                network=networks[row.parcel],
-                claim_ids=[claim.id for claim in claims[row.id]],
-                open_exceptions=len(cases[row.id]),
-                quoted_status=quotes[row.quote].status if row.quote in quotes else "",
-                updated_at=last[row.id].at if row.id in last else 0,
-            )
-            for row in rows
-        }
+    async def _beside(self, rows: Sequence[Interception]) -> Mapping[str, messages.Beside]:
+        """What is shown with each: one query, however many they are."""
+        ids = sorted(row.id for row in rows)
+        lines = await self._shell.store.rows(messages.BesideLine, "beside", keys=ids) if ids else []
+        return messages.besides(lines)
 
     # -- watching -------------------------------------------------------------------------
 
@@ -336,6 +293,13 @@ class InterceptService:
                 return failed(of_store(error).status())
 
         return await asyncio.gather(*(settled(item) for item in items))
+
+
+def _own(found: Sequence[Interception], tenant: str) -> Interception:
+    """A tenant's own; a foreign one and none at all look alike."""
+    if not found or found[0].tenant != tenant:
+        raise not_yours()
+    return found[0]
 
 
 def _stands(states: Any) -> list[str]:

@@ -1,5 +1,6 @@
 """Rows to messages, in one place. Nothing is decided here, and nothing is read."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -229,6 +230,40 @@ class Beside:
 
 
 NOTHING = Beside()
+
+
+@dataclass(frozen=True, slots=True)
+class BesideLine:
+    """One thing of them, as the store lists it."""
+
+    interception: str
+    what: str
+    value: str
+    at: int
+
+
+def besides(lines: Iterable[BesideLine]) -> dict[str, Beside]:
+    """By interception, of lines in order."""
+    found: dict[str, defaultdict[str, list[BesideLine]]] = {}
+    for line in lines:
+        found.setdefault(line.interception, defaultdict(list))[line.what].append(line)
+    return {key: _beside(told) for key, told in found.items()}
+
+
+def _beside(told: Mapping[str, Sequence[BesideLine]]) -> Beside:
+    def one(what: str, place: int = 0) -> str:
+        return told[what][place].value if told[what] else ""
+
+    return Beside(
+        request_id=one("request_id").partition("/")[2],
+        order_nos=list(dict.fromkeys(line.value for line in told["order_no"])),
+        return_waybill=one("return_waybill", -1),
+        network=one("network"),
+        claim_ids=[line.value for line in told["claim_id"]],
+        open_exceptions=len(told["exception"]),
+        quoted_status=one("quoted_status"),
+        updated_at=told["updated_at"][0].at if told["updated_at"] else 0,
+    )
 
 
 def interception(row: Interception, terms: Terms, beside: Beside = NOTHING) -> Any:

@@ -59,11 +59,12 @@ class Begin:
     store is in safe mode, and what is to happen right before the commit.
 
     `unwell`: the last one could not be written. This one has to show that there is room again,
-    though it may have nothing to write itself."""
+    though it may have nothing to write itself. `long`: it has many rows to see to."""
 
     steps: Callable[[bool], Steps]
     before_commit: Callable[[], None]
     unwell: bool = False
+    long: bool = False
 
 
 class Driver(Protocol):

@@ -5,6 +5,9 @@
 -- kind the first that is given stands as it is, for an index to serve: the way in. All others are
 -- asked as `(:x = '' OR …)`, which no index is tried for, of the rows that the way in brings. So a
 -- list is as many statements as it has ways in, and the same index serves it at any size.
+--
+-- `-- at once` after a name: few rows, each found by its key, whatever else there is. An embedded
+-- store reads them where the event loop runs; all others may take their time, and have a thread.
 
 -- name: insert_merchant
 INSERT INTO merchant (
@@ -631,6 +634,7 @@ SELECT COUNT(*) AS n FROM difference WHERE statement = :statement;
 SELECT COALESCE(MAX(at), 0) AS at FROM event;
 
 -- name: next_due
+-- at once
 SELECT MIN(due_at) AS due FROM job WHERE state = 'wait';
 
 -- name: leased
@@ -677,9 +681,11 @@ SELECT inbox.id FROM inbox
 -- Reading for answers. ---------------------------------------------------------------------
 
 -- name: newest_position
+-- at once
 SELECT COALESCE(MAX(position), 0) AS position FROM event;
 
 -- name: events_of_all
+-- at once
 SELECT event.* FROM event WHERE position > :after ORDER BY position LIMIT :limit;
 
 -- name: events_of_tenant
@@ -700,43 +706,56 @@ SELECT event.* FROM event WHERE tenant = :tenant AND position > :after
 SELECT COUNT(*) AS n FROM inbox WHERE status = 'new';
 
 -- name: lines_of_parcel
+-- at once
 SELECT * FROM order_line WHERE parcel = :parcel ORDER BY id;
 
 -- name: people_of_parcel
+-- at once
 SELECT * FROM person WHERE parcel = :parcel;
 
 -- name: aliases_of_parcel
+-- at once
 SELECT * FROM alias WHERE parcel = :parcel;
 
 -- name: scans_of_parcel
+-- at once
 SELECT * FROM scan WHERE parcel = :parcel ORDER BY at, id;
 
 -- name: incidents_of_parcel
+-- at once
 SELECT * FROM incident WHERE parcel = :parcel ORDER BY at, id;
 
 -- name: interceptions_of_parcel
+-- at once
 SELECT * FROM interception WHERE parcel = :parcel ORDER BY created_at, id;
 
 -- name: claims_of_parcel
+-- at once
 SELECT * FROM claim WHERE parcel = :parcel ORDER BY filed_at, id;
 
 -- name: parcel_by_number
+-- at once
 SELECT * FROM parcel WHERE network = :network AND waybill = :waybill
     ORDER BY epoch DESC LIMIT 1;
 
 -- name: parcel
+-- at once
 SELECT * FROM parcel WHERE id = :id;
 
 -- name: quote
+-- at once
 SELECT * FROM quote WHERE id = :id;
 
 -- name: interception
+-- at once
 SELECT * FROM interception WHERE id = :id;
 
 -- name: claim
+-- at once
 SELECT * FROM claim WHERE id = :id;
 
 -- name: merchant
+-- at once
 SELECT * FROM merchant WHERE id = :id;
 
 -- name: oldest_undecided
@@ -811,6 +830,7 @@ SELECT transfer.* FROM transfer
     ORDER BY at DESC, id DESC LIMIT :limit;
 
 -- name: account_ids_of_merchant
+-- at once
 SELECT id FROM account WHERE owner = :merchant ORDER BY id;
 
 -- name: exceptions
@@ -857,22 +877,24 @@ SELECT exception.id, exception.kind, exception.detail, exception.opened_at,
     ORDER BY exception.opened_at, exception.id LIMIT :limit;
 
 -- name: parcel_by_alias
+-- at once
 SELECT parcel.* FROM parcel JOIN alias ON alias.parcel = parcel.id
     WHERE alias.id = :network || '/' || :waybill;
 
 -- name: request
+-- at once
 SELECT * FROM request WHERE id = :id;
 
--- name: requests_of_subjects
-SELECT * FROM request WHERE subject IN (:keys) AND method = :method ORDER BY at DESC, id DESC;
-
 -- name: transfer
+-- at once
 SELECT * FROM transfer WHERE id = :id;
 
 -- name: transfers_of_interception
+-- at once
 SELECT * FROM transfer WHERE interception = :interception ORDER BY at, id;
 
 -- name: transfers_of_award
+-- at once
 SELECT * FROM transfer WHERE award = :award ORDER BY at, id;
 
 -- name: accounts_of_merchant
@@ -882,56 +904,67 @@ SELECT account.id, account.kind, account.owner, account.currency,
     FROM account WHERE owner = :merchant ORDER BY id;
 
 -- name: agreements_of_merchant
+-- at once
 SELECT * FROM agreement WHERE merchant = :merchant ORDER BY id;
 
 -- name: services_of_merchant
+-- at once
 SELECT * FROM waybill_service WHERE merchant = :merchant ORDER BY id;
 
 -- name: attempts_of_interception
+-- at once
 SELECT * FROM attempt WHERE interception = :interception ORDER BY started_at, id;
 
 -- name: evidence_of_interception
+-- at once
 SELECT * FROM evidence WHERE interception = :interception ORDER BY at, id;
 
 -- name: evidence_by_id
+-- at once
 SELECT * FROM evidence WHERE id IN (:keys);
 
 -- name: interceptions_by_id
+-- at once
 SELECT * FROM interception WHERE id IN (:keys);
 
--- name: last_events_of
-SELECT event.* FROM interception
-    JOIN event ON event.interception = interception.id AND event.seq = interception.version
-    WHERE interception.id IN (:keys);
-
--- name: lines_of_parcels
-SELECT * FROM order_line WHERE parcel IN (:keys) ORDER BY id;
-
--- name: parcels_by_id
-SELECT * FROM parcel WHERE id IN (:keys);
-
--- name: aliases_of_parcels
-SELECT * FROM alias WHERE parcel IN (:keys);
-
--- name: claims_of_parcels
-SELECT * FROM claim WHERE parcel IN (:keys) ORDER BY filed_at, id;
-
--- name: open_exceptions_of
-SELECT * FROM exception WHERE subject IN (:keys) AND closed_at IS NULL;
-
--- name: quotes_by_id
-SELECT * FROM quote WHERE id IN (:keys);
+-- What interceptions show of other rows: a line for each, oldest first where there may be several.
+-- name: beside
+-- at once
+SELECT i.id AS interception, 'request_id' AS what, r.id AS value, r.at AS at, r.id AS tie
+    FROM interception i JOIN request r ON r.subject = i.id AND r.method = 'Create'
+    WHERE i.id IN (:keys)
+UNION ALL SELECT i.id, 'order_no', l.order_no, 0, l.id
+    FROM interception i JOIN order_line l ON l.parcel = i.parcel WHERE i.id IN (:keys)
+UNION ALL SELECT i.id, 'network', p.network, 0, ''
+    FROM interception i JOIN parcel p ON p.id = i.parcel WHERE i.id IN (:keys)
+UNION ALL SELECT i.id, 'return_waybill', a.waybill, 0, ''
+    FROM interception i JOIN alias a ON a.parcel = i.parcel WHERE i.id IN (:keys)
+UNION ALL SELECT i.id, 'claim_id', c.id, c.filed_at, c.id
+    FROM interception i JOIN claim c ON c.parcel = i.parcel AND c.interception = i.id
+    WHERE i.id IN (:keys)
+UNION ALL SELECT x.subject, 'exception', x.id, 0, ''
+    FROM exception x WHERE x.subject IN (:keys) AND x.closed_at IS NULL
+UNION ALL SELECT i.id, 'quoted_status', q.status, 0, ''
+    FROM interception i JOIN quote q ON q.id = i.quote WHERE i.id IN (:keys)
+UNION ALL SELECT i.id, 'updated_at', '', e.at, ''
+    FROM interception i JOIN event e ON e.interception = i.id AND e.seq = i.version
+    WHERE i.id IN (:keys)
+ORDER BY at, tie;
 
 -- name: exceptions_of
+-- at once
 SELECT * FROM exception WHERE subject = :subject ORDER BY opened_at, id;
 
 -- name: proofs_of_claim
+-- at once
 SELECT * FROM proof WHERE claim = :claim ORDER BY id;
 
 -- name: awards_of_claim
+-- at once
 SELECT * FROM award WHERE claim = :claim ORDER BY at, id;
 
 -- name: awards_of_parcel
+-- at once
 SELECT * FROM award WHERE parcel = :parcel ORDER BY at, id;
 
 -- name: open_lanes
@@ -940,6 +973,7 @@ SELECT DISTINCT channel, account FROM job WHERE state IN ('wait', 'leased');
 -- After a restore: pages of ids, each after the last one of the page before. ----------------
 
 -- name: safe_mode
+-- at once
 SELECT * FROM safe_mode;
 
 -- name: taken_at

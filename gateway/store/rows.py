@@ -60,6 +60,7 @@ NUMBERS = {"after", "before", "billed", "cursor_at", "limit", "now", "open", "si
 
 NAME = regex(r"^-- name: (\w+)$")
 WAY = regex(r"^    -- by: (\w+)$")  # what queries.sql says of it stands there
+AT_ONCE = "-- at once"  # and of this
 GOES_ON = " " * 8  # how a further line of a condition begins
 AND = "AND "
 PARAMETER = regex(r"(?<!:):([a-z_][a-z0-9_]*)")
@@ -75,6 +76,7 @@ class Query:
     positional: str  # with a mark per parameter, for many rows
     parameters: tuple[str, ...]
     ways: tuple[str, ...]  # the parameters that it may be entered by; the first given one is it
+    at_once: bool = False  # few rows, each found by its key, whatever else there is
 
     def values(self) -> Callable[[Any], tuple[Any, ...]]:
         """How a row's values are put in the statement's order."""
@@ -89,6 +91,7 @@ def queries(place: Callable[[str], str]) -> Mapping[str, Query]:
     """Read queries.sql; `place` writes a parameter in the driver's dialect."""
     text = (Path(__file__).parent / "queries.sql").read_text("utf-8")
     found: dict[str, list[str]] = {}
+    at_once: set[str] = set()
     name = ""
     for line in text.splitlines():
         mark = NAME.match(line)
@@ -97,6 +100,8 @@ def queries(place: Callable[[str], str]) -> Mapping[str, Query]:
             if name in found:
                 raise ValueError(f"two queries are called {name}")
             found[name] = []
+        elif line == AT_ONCE:
+            at_once.add(name)
         elif name and not line.startswith("--"):
             found[name].append(line)
     made = {}
@@ -109,7 +114,8 @@ def queries(place: Callable[[str], str]) -> Mapping[str, Query]:
             named = PARAMETER.sub(lambda m: place(m[1]), body)
             positional = PARAMETER.sub("?", body)
             whole = _entered(name, way)
-            made[whole] = Query(whole, body, named, positional, parameters, ways)
+            quick = name in at_once
+            made[whole] = Query(whole, body, named, positional, parameters, ways, quick)
     return made
 
 

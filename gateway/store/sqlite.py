@@ -1,4 +1,10 @@
-"""The embedded engine: SQLite, one connection that writes and checkpoints, readers query-only."""
+"""The embedded engine: SQLite, one connection that writes and checkpoints, readers query-only.
+
+What is found by its key is read, decided and written where the event loop runs, for to change the
+thread costs many times what such a statement does: the library lets the interpreter go for each
+row, and somebody else takes it. What waits for the disk, and what may take long, has a thread: a
+commit, a list, the audit.
+"""
 
 import asyncio
 import fcntl
@@ -43,6 +49,7 @@ DIALECT = {
     "position": "INTEGER PRIMARY KEY",  # events are never deleted: it only rises
 }
 READERS = 2
+PATIENCE_MS = 2_000  # with a program that is not ours and writes the file
 DAMAGED = "the store is damaged"
 ROOM = 2**20  # bytes free before a full disk counts as mended: some batches of the largest kind
 PROBE = (
@@ -53,7 +60,7 @@ PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",  # an acknowledged Create survives the loss of power
     "PRAGMA foreign_keys = ON",
-    "PRAGMA busy_timeout = 2000",
+    f"PRAGMA busy_timeout = {PATIENCE_MS:d}",
     "PRAGMA secure_delete = ON",  # what is erased is overwritten, not only given up
     "PRAGMA cache_size = -16384",  # KiB of a connection; what the system keeps is shared by all
     "PRAGMA wal_autocheckpoint = 4000",
@@ -74,7 +81,7 @@ for _kind in (*enums(), bool):  # bound as they are, and not by asking them how
 
 
 class Driver:
-    """One SQLite file. Batches are committed on one thread, read on others."""
+    """One SQLite file. One thread commits, others read what may take long."""
 
     shared = False  # the lock file keeps every other writer out
     replicas = 1
@@ -87,6 +94,7 @@ class Driver:
         self._inserts, self._updates = _statements(self._queries)
         self._builders: dict[tuple[str, type[Any]], Builder] = {}
         self._db: sqlite3.Connection | None = None
+        self._turn = asyncio.Lock()  # of that connection
         self._lock: IO[bytes] | None = None
         self._position = 0
         self._owner = ""
@@ -102,8 +110,7 @@ class Driver:
     # -- life -----------------------------------------------------------------------------
 
     async def open(self, owner: str, clock: Clock, moved: Callable[[int], None]) -> int:
-        loop = asyncio.get_running_loop()
-        self._position = await loop.run_in_executor(self._thread, self._open, owner, clock)
+        self._position = await self._aside(self._open, owner, clock)
         return self._position
 
     async def close(self) -> None:
@@ -135,6 +142,7 @@ class Driver:
             db.execute(left.text, {"owner": owner, "now": clock.machine_ms()})
             db.execute("COMMIT")
             newest: int = db.execute(self._queries["newest_position"].text).fetchone()[0]
+            _patience(db, 0)  # the event loop is not to stand still
         except sqlite3.DatabaseError as error:
             raise StoreError(f"{self._path} cannot be used: {error}") from error
         return newest
@@ -142,29 +150,29 @@ class Driver:
     # -- writing --------------------------------------------------------------------------
 
     async def transact(self, begin: Begin) -> tuple[Done, int]:
-        loop = asyncio.get_running_loop()
-        done = await loop.run_in_executor(self._thread, self._transact, begin)
-        return done, self._position
+        async with self._turn:
+            db = self._db
+            if db is None or self.damaged:
+                raise Unavailable(DAMAGED if self.damaged else "the store is not open")
+            try:
+                if not _begun(db):
+                    await self._aside(_begin, db)
+                if begin.long:
+                    done = await self._aside(self._carried_out, db, begin)
+                else:
+                    done = self._carried_out(db, begin)
+                await self._aside(_end, db, begin)
+            except BaseException as error:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                if isinstance(error, sqlite3.OperationalError):  # disk full, locked, unreadable
+                    raise Unavailable(type(error).__name__) from error
+                raise
+            self._position += done.events
+            return done, self._position
 
-    def _transact(self, begin: Begin) -> Done:
-        db = self._db
-        if db is None or self.damaged:
-            raise Unavailable(DAMAGED if self.damaged else "the store is not open")
-        try:
-            db.execute("BEGIN IMMEDIATE")
-            if begin.unwell:
-                self._probe(db)
-            done = self._carried_out(db, begin)
-            begin.before_commit()
-            db.execute("COMMIT")
-        except BaseException as error:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-            if isinstance(error, sqlite3.OperationalError):  # disk full, locked, unreadable
-                raise Unavailable(type(error).__name__) from error
-            raise
-        self._position += done.events
-        return done
+    async def _aside(self, act: Callable[..., T], *given: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, act, *given)
 
     def _probe(self, db: sqlite3.Connection) -> None:
         """Write something, and see that there is room for more: a batch that only looks would
@@ -175,6 +183,8 @@ class Driver:
             raise sqlite3.OperationalError("database or disk is full")
 
     def _carried_out(self, db: sqlite3.Connection, begin: Begin) -> Done:
+        if begin.unwell:
+            self._probe(db)
         steps = begin.steps(db.execute("SELECT EXISTS (SELECT 1 FROM safe_mode)").fetchone()[0] > 0)
         answer: Sequence[Any] = ()
         step = next(steps)
@@ -208,15 +218,16 @@ class Driver:
     # -- reading --------------------------------------------------------------------------
 
     async def fetch(self, asked: Sequence[Asked]) -> list[Table]:
+        named = [(chosen(self._queries, name, params), params) for name, params in asked]
+
         def read() -> list[Table]:
-            db = getattr(self._local, "db", None)
+            db = getattr(self._local, "db", None)  # of this thread
             if db is None:
                 db = self._local.db = connect(self._path, query_only=True)
                 self._open_readers.append(db)
-            texts = [(chosen(self._queries, name, params).text, params) for name, params in asked]
-            return [_table(db, text, params) for text, params in texts]
+            return [_table(db, query.text, params) for query, params in named]
 
-        return await self._reading(read)
+        return await self._reading(read, at_once=all(query.at_once for query, _ in named))
 
     async def audit(self, at: Moment) -> list[Finding]:
         def read() -> list[Finding]:
@@ -228,48 +239,44 @@ class Driver:
                 db.execute("BEGIN")
                 return audit(db, at)
 
-        return await self._reading(read)
+        return await self._reading(read, at_once=False)
 
-    async def _reading(self, read: Callable[[], T]) -> T:
+    async def _reading(self, read: Callable[[], T], *, at_once: bool) -> T:
         if self.damaged:
             raise Unavailable(DAMAGED)
         if not self._path.exists():  # moved away while it is open: somebody should notice
             raise Unavailable("there is no store")
         try:
+            if at_once:
+                return read()
             return await asyncio.get_running_loop().run_in_executor(self._readers, read)
         except sqlite3.OperationalError as error:
             raise Unavailable(type(error).__name__) from error
 
     async def scour(self) -> bool:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._empty_log)
+        async with self._turn:
+            return await self._aside(self._empty_log)
 
     def _empty_log(self) -> bool:
         db = self._db
         if db is None:
             return False
-        patience = db.execute("PRAGMA busy_timeout").fetchone()[0]
-        db.execute("PRAGMA busy_timeout = 0")  # commits wait behind it
         try:
             busy = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         except sqlite3.OperationalError:
             return False
-        finally:
-            db.execute(f"PRAGMA busy_timeout = {patience:d}")
         return not busy
 
     async def migrate(self, points: FailPoints | None = None) -> int:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, migrate, self._path, points)
+        return await self._aside(migrate, self._path, points)
 
     # -- safe mode ------------------------------------------------------------------------
 
     async def switch(self, mode: SafeMode | None) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._switch, mode)
-
-    def _switch(self, mode: SafeMode | None) -> None:
-        if self._db is None:
-            raise Unavailable("the store is not open")
-        switch(self._db, mode)
+        async with self._turn:
+            if self._db is None:
+                raise Unavailable("the store is not open")
+            await self._aside(switch, self._db, mode)
 
     async def others(self) -> int:
         return 0
@@ -296,6 +303,34 @@ class Driver:
             raise Unavailable(type(error).__name__) from error
 
 
+def _patience(db: sqlite3.Connection, ms: int) -> None:
+    db.execute(f"PRAGMA busy_timeout = {ms:d}")
+
+
+def _begun(db: sqlite3.Connection) -> bool:
+    """Begin a transaction, unless another program is writing."""
+    try:
+        db.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError:
+        return False
+    return True
+
+
+def _begin(db: sqlite3.Connection) -> None:
+    """The same, with patience."""
+    before = db.execute("PRAGMA busy_timeout").fetchone()[0]
+    _patience(db, PATIENCE_MS)
+    try:
+        db.execute("BEGIN IMMEDIATE")
+    finally:
+        _patience(db, before)
+
+
+def _end(db: sqlite3.Connection, begin: Begin) -> None:
+    begin.before_commit()
+    db.execute("COMMIT")
+
+
 def audit(db: sqlite3.Connection, at: Moment) -> list[Finding]:
     """The rules that do not hold. The caller has begun a read transaction."""
     parameters = at.parameters()
@@ -314,7 +349,7 @@ def path_of(url: str) -> Path:
 def switch(db: sqlite3.Connection, mode: SafeMode | None) -> None:
     """Begin or end safe mode, in a transaction of its own."""
     try:
-        db.execute("BEGIN IMMEDIATE")
+        _begin(db)
         db.execute("DELETE FROM safe_mode")
         if mode is not None:
             values = (mode.id, mode.reason, mode.since)

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from gateway.clock import Clock
 from gateway.domain.command import Command, Env
+from gateway.domain.decide import LONG
 from gateway.domain.due import LeaseDue
 from gateway.domain.fees import Terms
 from gateway.domain.interception import EventRow
@@ -168,6 +169,7 @@ class Store:
             lambda safe: decided(commands, self._env(safe), self.terms, shared=self._driver.shared),
             before_commit,
             unwell=not self._well,
+            long=any(type(command) in LONG for command in commands),
         )
         done, position = await self._driver.transact(begin)
         for name in names:
