@@ -90,7 +90,7 @@ class Driver:
         """A file of up to so many bytes is looked through for damage before it is used."""
         self._path = path_of(url)
         self._wholeness = Wholeness(self._path, at_once)
-        self._queries = queries(_place)
+        self._queries = queries(place)
         self._inserts, self._updates = _statements(self._queries)
         self._builders: dict[tuple[str, type[Any]], Builder] = {}
         self._db: sqlite3.Connection | None = None
@@ -355,10 +355,12 @@ def switch(db: sqlite3.Connection, mode: SafeMode | None) -> None:
             values = (mode.id, mode.reason, mode.since)
             db.execute("INSERT INTO safe_mode (id, reason, since) VALUES (?, ?, ?)", values)
         db.execute("COMMIT")
-    except sqlite3.OperationalError as error:
+    except sqlite3.Error as error:
         if db.in_transaction:
             db.execute("ROLLBACK")
-        raise Unavailable(type(error).__name__) from error
+        if isinstance(error, sqlite3.OperationalError):
+            raise Unavailable(type(error).__name__) from error
+        raise
 
 
 def lock(path: Path) -> IO[bytes]:
@@ -455,7 +457,7 @@ def _append_only() -> list[str]:
     ]
 
 
-def _place(name: str) -> str:
+def place(name: str) -> str:
     """Lists of ids come as one JSON text."""
     return f"SELECT value FROM json_each(:{name})" if name in LISTED else f":{name}"
 

@@ -34,10 +34,10 @@ LEDGER = "gateway/domain/ledger.py"
 PORT = "gateway/domain/carrier.py"
 PARCEL = "gateway/domain/parcel.py"
 PUSHES = "gateway/pushes.py"
+SQLITE = "gateway/store/sqlite.py"
 WORKER = "gateway/worker.py"
 DOMAIN = "tests/domain tests/test_adapters.py"
 STORE = "gateway/store/store.py"
-SQLITE = "gateway/store/sqlite.py"
 POSTGRES = "gateway/store/postgres.py"
 SETS = "gateway/store/sets.py"
 FEED = "gateway/rpc/feed.py"
@@ -423,8 +423,8 @@ BUGS: tuple[Bug, ...] = (
         "half_batch",
         "what a failed transaction has written stays",
         SQLITE,
-        'db.execute("ROLLBACK")\n            if isinstance',
-        'db.execute("COMMIT")\n            if isinstance',
+        'db.execute("ROLLBACK")\n                if isinstance',
+        'db.execute("COMMIT")\n                if isinstance',
         "tests/test_refusing.py",
     ),
     # -- replicas on PostgreSQL -------------------------------------------------------------
@@ -504,6 +504,34 @@ BUGS: tuple[Bug, ...] = (
         PUSHES,
         '                rows = await self._store.rows(Inbox, "inbox_new", limit=SWEEP_LIMIT)\n',
         '                rows = (await self._store.rows(Inbox, "inbox_new", limit=1))[:0]\n',
+        "tests/test_pushes.py",
+    ),
+    bug(
+        "poison_dropped",
+        "a push that breaks what applies it is acknowledged and not kept",
+        PUSHES,
+        '            log.exception("push not applied", inbox=row.id, error=type(error).__name__)\n'
+        "        return bool(await self._store.run(ReceivePush(row)))\n",
+        '            log.exception("push not applied", inbox=row.id, error=type(error).__name__)\n'
+        "        return True\n",
+        "tests/test_pushes.py",
+    ),
+    # -- the embedded store -----------------------------------------------------------------
+    bug(
+        "loop_stands_still",
+        "the event loop waits for another program that writes the file",
+        SQLITE,
+        "            _patience(db, 0)  # the event loop is not to stand still\n",
+        "            _patience(db, PATIENCE_MS)\n",
+        "tests/store/test_sqlite.py",
+    ),
+    bug(
+        "out_of_turn",
+        "safe mode is switched in the middle of a batch",
+        SQLITE,
+        "            await self._aside(switch, self._db, mode)\n",
+        "            pass\n        await self._aside(switch, self._db, mode)\n",
+        "tests/store/test_sqlite.py",
     ),
     # -- claims -----------------------------------------------------------------------------
     bug(

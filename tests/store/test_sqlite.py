@@ -1,0 +1,136 @@
+"""What the embedded store does where the event loop runs, and what it must not do there."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.domain.decide import ALL, LONG
+from gateway.domain.merchant import TopUp
+from gateway.store.driver import SafeMode
+from gateway.store.rows import Query, queries
+from gateway.store.sqlite import PATIENCE_MS, connect, path_of, place
+from gateway.store.writer import Unavailable
+from tests.engines import engine
+from tests.ledgers import SHOP, TENANT, Desk, opened
+
+TIMES = 40
+TICK_S = 0.01
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    with engine("sqlite", tmp_path) as made:
+        ready = await opened(made)
+        yield ready
+        await ready.store.stop()
+
+
+def paid(number: int) -> TopUp:
+    return TopUp(TENANT, f"top-up-{number}", SHOP, 1, "CNY", f"wire-{number}", "treasurer")
+
+
+async def ticks(until: asyncio.Event) -> int:
+    """How often the loop came round meanwhile."""
+    found = 0
+    while not until.is_set():
+        await asyncio.sleep(TICK_S)
+        found += 1
+    return found
+
+
+def writing(path: Path, begun: threading.Event, enough: threading.Event) -> bool:
+    """Another program, which writes until it is told that it is enough. Whether that was in time."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        begun.set()
+        told = enough.wait(PATIENCE_MS / 2_000)
+        other.execute("COMMIT")
+    return told
+
+
+async def test_the_loop_goes_round_while_another_program_writes(desk: Desk) -> None:
+    begun, enough = threading.Event(), threading.Event()
+    path = path_of(desk.engine.url)
+    other = asyncio.create_task(asyncio.to_thread(writing, path, begun, enough))
+    await asyncio.to_thread(begun.wait)
+    waits = asyncio.create_task(desk.store.run(paid(1)))
+    for _ in range(20):
+        await asyncio.sleep(TICK_S)
+    assert not waits.done()
+    enough.set()
+    assert await other
+    await waits
+    assert desk.engine.table("SELECT COUNT(*) FROM request WHERE id LIKE '%top-up-1'") == [(1,)]
+
+
+async def test_patience_with_another_program_ends(desk: Desk) -> None:
+    with closing(sqlite3.connect(path_of(desk.engine.url), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        done = asyncio.Event()
+        counted = asyncio.create_task(ticks(done))
+        with pytest.raises(Unavailable):
+            await desk.store.run(paid(1))
+        done.set()
+        assert await counted > TIMES
+        other.execute("ROLLBACK")
+    assert not desk.store.healthy
+    await desk.store.run(paid(2))
+    assert desk.store.healthy
+
+
+async def test_whoever_needs_the_connection_that_writes_waits_for_a_turn(desk: Desk) -> None:
+    store = desk.store
+
+    async def writes() -> None:
+        for number in range(TIMES):
+            await asyncio.gather(*(store.run(paid(10 * number + n)) for n in range(3)))
+
+    async def switches() -> None:
+        for number in range(TIMES):
+            await store.switch(SafeMode("store", f"restored {number}", 1) if number % 2 else None)
+
+    async def scours() -> None:
+        for _ in range(TIMES):
+            await store.scour()
+
+    await asyncio.gather(writes(), switches(), scours())
+    with closing(connect(path_of(desk.engine.url), query_only=True)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+async def test_a_commit_that_its_caller_leaves_is_whole(desk: Desk) -> None:
+    for number in range(TIMES):
+        task = asyncio.create_task(desk.store.run(paid(number)))
+        for _ in range(number % 5):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    await desk.store.run(paid(TIMES))
+    assert await desk.store.audit() == []
+
+
+def plan(db: sqlite3.Connection, query: Query) -> list[str]:
+    values: Mapping[str, Any] = dict.fromkeys(query.parameters, "[]")
+    return [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {query.text}", values)]
+
+
+async def test_what_is_read_at_once_is_found_by_its_key(desk: Desk) -> None:
+    """No table is gone through, and nothing is read that grows with the store."""
+    named = {name: query for name, query in queries(place).items() if query.at_once}
+    assert len(named) > 20
+    with closing(connect(path_of(desk.engine.url), query_only=True)) as db:
+        for name, query in named.items():
+            steps = [step for step in plan(db, query) if step.startswith("SCAN")]
+            allowed = ("SCAN json_each", "SCAN safe_mode")
+            wrong = [step for step in steps if not step.startswith(allowed)]
+            assert wrong == [], name
+
+
+def test_what_is_long_is_a_command() -> None:
+    assert set(ALL) > LONG
