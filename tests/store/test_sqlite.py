@@ -45,7 +45,7 @@ async def ticks(until: asyncio.Event) -> int:
 
 
 def writing(path: Path, begun: threading.Event, enough: threading.Event) -> bool:
-    """Another program, which writes until it is told that it is enough. Whether that was in time."""
+    """Another program, which writes until that is enough. Whether it was told so in time."""
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         begun.set()
