@@ -75,6 +75,7 @@ class Platform(GrpcUser):
         self.claimed: set[tuple[str, str]] = set()
         self.lines: list[diary.Line] = []
         self.late_ms: list[float] = []
+        self.over = False
 
     @task
     def serve(self) -> None:
@@ -97,8 +98,12 @@ class Platform(GrpcUser):
             callers.spawn(visit, self._caller(arrival, due, measured))
         used_s, wall_s = time.process_time() - cpu_s, time.perf_counter() - measured_from
         callers.join(timeout=GRACE_S)
-        gevent.killall([listening, writing])
-        self._end(used_s, wall_s, len(callers))
+        unanswered = len(callers)
+        callers.kill()  # or they would go on, and nothing of what they do would be in the diary
+        self.over = True
+        writing.join()  # not killed: it may be half way through a line
+        listening.kill()
+        self._end(used_s, wall_s, unanswered)
 
     def _caller(self, arrival: plan.Arrival, due: float, measured: bool) -> Caller:
         return Caller(
@@ -136,7 +141,7 @@ class Platform(GrpcUser):
     # -- the diary ------------------------------------------------------------------------
 
     def _write_on(self) -> None:
-        while True:
+        while not self.over:
             gevent.sleep(FLUSH_S)
             self._flush()
 
