@@ -112,7 +112,7 @@ class Gateway:
         await self.server.drain(max(0.0, end - loop.time()))
         await asyncio.gather(*(stop() for stop in self._stops))
         await self.vitals.stop()
-        await self.subscriber.stop()
+        await self.subscriber.stop(max(0.0, end - loop.time()))
         await self.worker.stop(max(0.0, end - loop.time()))
         await self.pushes.stop()
         await self.http.stop()

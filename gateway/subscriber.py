@@ -51,14 +51,17 @@ class Subscriber:
             self._open = True
             self._loop = asyncio.create_task(self._run(), name="subscriber")
 
-    async def stop(self) -> None:
-        """A request under way ends with its time-out; one not noted is made again."""
+    async def stop(self, grace_s: float) -> None:
+        """Requests under way have so long; one that is not noted is made again."""
         self._open = False
         self._wake.set()
         if self._loop is not None:
             await self._loop
         if self._tasks:
-            await asyncio.wait(self._tasks)
+            _, late = await asyncio.wait(set(self._tasks), timeout=grace_s)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     def wake(self) -> None:
         self._wake.set()

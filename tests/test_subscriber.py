@@ -123,7 +123,7 @@ async def placed(name: str, store_url: str) -> AsyncIterator[Place]:
         try:
             yield place
         finally:
-            await place.subscriber.stop()
+            await place.subscriber.stop(10)
             await http.stop()
             await place.store.stop()
 
