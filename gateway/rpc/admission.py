@@ -5,9 +5,10 @@ quote an interception, an interception weeks of readings. So the share that is t
 from the first stage on, with how late calls are and for how long they have been. Whoever reads,
 withdraws, watches or pushes is never turned away here.
 
-How late they are is seen in two places: by a call of our own, since calls wait in the library until
-they are taken, one after the other, and neither the loop nor we can see how many; and at the store,
-where a command waits for its commit.
+How late they are is seen in two places: by calls of our own, and at the store, where a command
+waits for its commit. Calls of a method wait in the library until they are taken, one after the
+other, and neither the loop nor we can see how many; each method has a queue of its own, so ours
+have to be calls of the methods that a flood begins with.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 
 BEAT_S = 0.05  # how often lateness is looked at
 RISE = 1.0  # of the pressure in a second, per time that lateness is above what is allowed
+AT_ONCE = 1.0  # of the pressure, the same: a flood that is only added up is answered in waves
 ERROR_MAX = 3.0  # one long halt is not taken for a flood
 SAY_S = 1.0
 STAGES: Mapping[str, int] = {
@@ -30,6 +32,7 @@ STAGES: Mapping[str, int] = {
     "InterceptService/BatchCreate": 2,
     "ClaimService/File": 2,
 }
+PROBED = ("ParcelService/Register", "InterceptService/Quote", "InterceptService/Create")
 FULL = max(STAGES.values()) + 0.95  # a few are let in all the same: they show when it is over
 
 
@@ -39,11 +42,13 @@ class Valve:
 
     late_s: float  # that is allowed
     pressure: float = 0.0  # 1: all of the first stage is turned away, 2: and of the second, ...
+    risen: float = 0.0  # what has added up
 
     def beat(self, late_s: float, passed_s: float) -> None:
         """Calls are so late, and so much time has passed since the last beat."""
         error = min(late_s / self.late_s - 1.0, ERROR_MAX)
-        self.pressure = min(FULL, max(0.0, self.pressure + RISE * error * passed_s))
+        self.risen = min(FULL, max(0.0, self.risen + RISE * error * passed_s))
+        self.pressure = min(FULL, max(0.0, self.risen + AT_ONCE * error))
 
     def turns_away(self, stage: int | None, chance: float) -> bool:
         """`chance` is uniform from 0 to 1."""
@@ -63,8 +68,8 @@ async def listen(
     store_late_s: Callable[[], float],
     said: Callable[[], None],
 ) -> None:
-    """Calls ourselves for ever, one call after the other, and tells the valve how long each takes,
-    or how late the store is if that is more; `said` is called every SAY_S."""
+    """Calls ourselves for ever, and tells the valve how long each round of calls takes, or how late
+    the store is if that is more; `said` is called every SAY_S."""
     time = asyncio.get_running_loop().time
     beat = say = time()
     while True:

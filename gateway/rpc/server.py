@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 import grpc
@@ -21,7 +20,7 @@ from gateway.pb.turnback.v1 import (
     parcel_service_pb2,
     wallet_service_pb2,
 )
-from gateway.rpc.admission import listen, own_address
+from gateway.rpc.admission import PROBED, listen, own_address
 from gateway.rpc.auth import Gate
 from gateway.rpc.carrier import CarrierService
 from gateway.rpc.claim import ClaimService
@@ -49,6 +48,7 @@ PING_LEAST_MS = 20_000  # clients that ping more often are sent away
 PING_STRIKES = 3
 FAREWELL_S = 0.2  # for calls that were sent before the client knew: they are told to go elsewhere
 LAST_WORDS_S = 0.5  # for answers that are on their way when the last call has ended
+Handlers = dict[str, Any]  # of methods, as the library makes them
 HARD_FACTOR = 4  # of the concurrency limit: above it the library refuses without an answer of ours
 
 
@@ -102,7 +102,8 @@ class Server:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         served = services(shell, self.errands, self._guard.draining)
         self._names = tuple(served)
-        self._server.add_generic_rpc_handlers(tuple(self._handlers(served)))
+        for name, handlers in self._handlers(served):
+            self._server.add_registered_method_handlers(name, handlers)
         if shell.settings.grpc.reflection:
             names = (*served, health.SERVICE_NAME, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, self._server)
@@ -110,8 +111,11 @@ class Server:
         self._own: grpc.aio.Channel | None = None  # on which we call ourselves
         self._listening: asyncio.Task[None] | None = None
 
-    def _handlers(self, served: dict[str, Any]) -> Iterator[grpc.GenericRpcHandler]:
-        """Every method of the protocol; one without a role or a behaviour stops the start."""
+    def _handlers(self, served: dict[str, Any]) -> Iterator[tuple[str, Handlers]]:
+        """Every method of the protocol; one without a role or a behaviour stops the start.
+
+        A method that is registered has a queue of its own in the library, and is taken from it by
+        a task of its own: whoever reads or withdraws does not wait behind a flood of Registers."""
         for file in FILES:
             for descriptor in file.services_by_name.values():
                 service = served[descriptor.full_name]
@@ -119,7 +123,7 @@ class Server:
                     method.name: self._guard.handler(method, getattr(service, method.name))
                     for method in descriptor.methods
                 }
-                yield grpc.method_handlers_generic_handler(descriptor.full_name, handlers)
+                yield descriptor.full_name, handlers
 
     async def start(self) -> int:
         """Listens. Returns the port. Raises ConfigError where it cannot."""
@@ -139,8 +143,12 @@ class Server:
         await self._server.start()
         await self.ready(True)
         self._own = grpc.aio.insecure_channel(own)
-        stub: Any = health_pb2_grpc.HealthStub(self._own)
-        call = partial(stub.Check, health_pb2.HealthCheckRequest())
+        asks: Any = [self._own.unary_unary(f"/turnback.v1.{method}") for method in PROBED]
+
+        async def call() -> None:
+            """Without a credential: refused as soon as they are taken, and in no log."""
+            await asyncio.gather(*(ask(b"") for ask in asks), return_exceptions=True)
+
         heard = listen(self._guard.valve, call, lambda: self._store.late_s, self._guard.say)
         self._listening = asyncio.create_task(heard)
         return self.port

@@ -62,6 +62,9 @@ class Line:
     def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
         return (("authorization", f"Bearer {self.token}"),)
 
+    def peer(self) -> str:
+        return "ipv4:127.0.0.1:1"
+
     async def abort(self, code: Any, details: str, trailing_metadata: Any) -> None:
         raise Refused(code.name, details)
 
