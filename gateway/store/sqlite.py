@@ -163,8 +163,9 @@ class Driver:
                     done = self._carried_out(db, begin)
                 await self._aside(_end, db, begin)
             except BaseException as error:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
+                # behind what the thread may still be at: statements that come after a rollback
+                # would be transactions of their own, and half of a batch would stay
+                await self._aside(_undo, db)
                 if isinstance(error, sqlite3.OperationalError):  # disk full, locked, unreadable
                     raise Unavailable(type(error).__name__) from error
                 raise
@@ -331,6 +332,11 @@ def _end(db: sqlite3.Connection, begin: Begin) -> None:
     db.execute("COMMIT")
 
 
+def _undo(db: sqlite3.Connection) -> None:
+    if db.in_transaction:
+        db.execute("ROLLBACK")
+
+
 def audit(db: sqlite3.Connection, at: Moment) -> list[Finding]:
     """The rules that do not hold. The caller has begun a read transaction."""
     parameters = at.parameters()
@@ -356,8 +362,7 @@ def switch(db: sqlite3.Connection, mode: SafeMode | None) -> None:
             db.execute("INSERT INTO safe_mode (id, reason, since) VALUES (?, ?, ?)", values)
         db.execute("COMMIT")
     except sqlite3.Error as error:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
+        _undo(db)
         if isinstance(error, sqlite3.OperationalError):
             raise Unavailable(type(error).__name__) from error
         raise

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.pb.turnback.v1 import operation_service_pb2 as operations
-from gateway.rpc.admission import BEAT_S, FULL, STAGES, Valve
+from gateway.rpc.admission import BEAT_S, FULL, PROBED, STAGES, Valve
 from tests.rpc.world import METHODS, Code, living, told
 
 LATE_S = 0.05
@@ -63,13 +63,25 @@ def test_a_flood_closes_it_within_seconds_and_some_are_let_in_all_the_same() -> 
 
 def test_every_stage_is_a_method_of_the_protocol() -> None:
     names = {f"{method.containing_service.name}/{method.name}" for method in METHODS}
-    assert names >= set(STAGES)
+    assert names >= set(STAGES) > set(PROBED)
+
+
+async def test_calls_of_our_own_are_answered_and_are_in_no_count(tmp_path: Path) -> None:
+    """They go through the doors that a flood begins with, and without a credential."""
+    async with living(tmp_path / "turnback.db") as world:
+        await asyncio.sleep(10 * BEAT_S)
+        assert b'code="UNAUTHENTICATED"' not in await world.gateway.metrics.render()
+        assert world.gateway.server._guard.valve.pressure == 0
+        bare: Any = world.channel.unary_unary(f"/turnback.v1.{PROBED[0]}")
+        with pytest.raises(grpc.aio.AioRpcError):
+            await bare(b"")
+        assert b'code="UNAUTHENTICATED"' in await world.gateway.metrics.render()
 
 
 @pytest.mark.asyncio
 async def test_a_flood_is_turned_away_in_part_and_the_ledger_is_exact(tmp_path: Path) -> None:
     """The clients are in the gateway's own process: their flood makes its answers late."""
-    async with living(tmp_path / "turnback.db", limits={"late_ms": 4}) as world:
+    async with living(tmp_path / "turnback.db", limits={"late_ms": 25}) as world:
         numbers = [await world.ship() for _ in range(20)]
         errors: list[grpc.aio.AioRpcError] = []
 

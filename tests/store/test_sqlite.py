@@ -10,11 +10,15 @@ from typing import Any
 
 import pytest
 
+from gateway.domain import reconcile, retention
 from gateway.domain.decide import ALL, LONG
 from gateway.domain.merchant import TopUp
-from gateway.store.driver import SafeMode
+from gateway.domain.parcel import Merchant, StoreStatus
+from gateway.store.batch import Change, Done, Steps
+from gateway.store.driver import Begin, SafeMode
 from gateway.store.rows import Query, queries
 from gateway.store.sqlite import PATIENCE_MS, connect, path_of, place
+from gateway.store.store import driver
 from gateway.store.writer import Unavailable
 from tests.engines import engine
 from tests.ledgers import SHOP, TENANT, Desk, opened
@@ -29,6 +33,11 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         ready = await opened(made)
         yield ready
         await ready.store.stop()
+
+
+def merchant(key: str) -> Merchant:
+    open_ = StoreStatus.OPERATING
+    return Merchant(key, TENANT, "pop_sop", False, True, open_, True, True, "CNY", 0)
 
 
 def paid(number: int) -> TopUp:
@@ -132,5 +141,33 @@ async def test_what_is_read_at_once_is_found_by_its_key(desk: Desk) -> None:
             assert wrong == [], name
 
 
-def test_what_is_long_is_a_command() -> None:
-    assert set(ALL) > LONG
+def test_pages_of_statements_and_erasing_are_long() -> None:
+    of_many = (reconcile.__name__, retention.__name__)
+    assert {command for command in ALL if command.__module__ in of_many} == LONG
+
+
+async def test_a_long_batch_that_is_broken_off_leaves_nothing(desk: Desk, tmp_path: Path) -> None:
+    """Its statements are on a thread, which goes on: none of them may come after the rollback."""
+    path, under_way, go_on = tmp_path / "other.db", threading.Event(), threading.Event()
+    made = driver(f"sqlite:///{path}")
+    await made.migrate()
+    await made.open("owner", desk.clock, lambda _: None)
+
+    def steps(_: bool) -> Steps:
+        yield Change(Merchant, [merchant("before")], known=False)
+        under_way.set()
+        go_on.wait(PATIENCE_MS / 1_000)
+        yield Change(Merchant, [merchant("after")], known=False)
+        return Done([], 0, 2, None)
+
+    task = asyncio.create_task(made.transact(Begin(steps, lambda: None, long=True)))
+    await asyncio.to_thread(under_way.wait)
+    task.cancel()
+    for _ in range(5):
+        await asyncio.sleep(TICK_S)
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await made.close()
+    with closing(connect(path, query_only=True)) as db:
+        assert db.execute("SELECT id FROM merchant").fetchall() == []
