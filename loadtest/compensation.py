@@ -49,7 +49,8 @@ class Claimant:
         self.refused: list[tuple[str, str]] = []  # waybill, why
 
     async def look(self) -> None:
-        """File for what is new in the stream of events."""
+        """File for what is new in the stream of events. Raises FleetError if there is none."""
+        self._driver.watcher.check()
         for shown in list(self._driver.watcher.newest.values()):
             parcel = self.parcels[shown.carrier, shown.waybill]
             kind = telling.ground(shown, parcel.outcome)

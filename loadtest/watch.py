@@ -8,6 +8,7 @@ import grpc.aio
 from gateway.pb.turnback.v1 import intercept_service_pb2 as intercepts
 from loadtest.client import Client, millis
 from loadtest.evidence import Step
+from loadtest.fleet import FleetError
 
 BREAK_AFTER = 100  # events; then the stream is dropped and resumed from the last cursor
 RESUME_PAUSE_S = 0.1
@@ -34,7 +35,10 @@ def step_of(event: intercepts.Event) -> Step:
 
 
 class Watcher:
-    """Collects every event, and keeps the newest state of every interception."""
+    """Collects every event, and keeps the newest state of every interception.
+
+    A stream that ended and cannot be resumed leaves it deaf: `check` says so, before the silence is
+    taken for the gateway's."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -47,17 +51,29 @@ class Watcher:
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._listen(), name="watch")
+        self._task.add_done_callback(lambda _: self._news.set())
 
     async def stop(self) -> None:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
+    def check(self) -> None:
+        """Raises FleetError where nothing will be heard any more."""
+        if self._task is None or not self._task.done() or self._task.cancelled():
+            return
+        error = self._task.exception()
+        said = type(error).__name__
+        if isinstance(error, grpc.aio.AioRpcError):
+            said = f"{error.code().name} {error.details()}"
+        raise FleetError(f"the Watch stream ended: {said}") from error
+
     async def heard(self, count: int, timeout_s: float) -> bool:
-        """Whether so many events have come, in this time."""
+        """Whether so many events have come, in this time. Raises FleetError as `check` does."""
         try:
             async with asyncio.timeout(timeout_s):
                 while len(self.steps) < count:
+                    self.check()
                     self._news.clear()
                     await self._news.wait()
         except TimeoutError:

@@ -74,15 +74,18 @@ async def listen(
     beat = say = time()
     while True:
         began, asked = time(), asyncio.ensure_future(call())
-        answered = False
-        while not answered:
-            await asyncio.wait({asked}, timeout=BEAT_S)
-            answered = asked.done()
-            now = time()
-            valve.beat(max(now - began, store_late_s()), now - beat)
-            beat = now
-            if now >= say:
-                say = now + SAY_S
-                said()
-        asked.exception()
+        try:
+            answered = False
+            while not answered:
+                await asyncio.wait({asked}, timeout=BEAT_S)
+                answered = asked.done()
+                now = time()
+                valve.beat(max(now - began, store_late_s()), now - beat)
+                beat = now
+                if now >= say:
+                    say = now + SAY_S
+                    said()
+            asked.exception()
+        finally:
+            asked.cancel()
         await asyncio.sleep(BEAT_S)

@@ -252,6 +252,8 @@ class InterceptService:
             return 0 if request.from_start else newest
         text = request.cursor
         given = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1
+        if given > newest:  # read here before it was heard of, or at another gateway
+            newest = await self._shell.store.newest()
         if not 0 <= given <= newest:
             raise page_token("cursor")
         return given

@@ -164,9 +164,10 @@ class Server:
         await self._health.enter_graceful_shutdown()
 
     async def _silence(self) -> None:
-        """Calls ourselves no more."""
+        """Calls ourselves no more; on a channel that is closed nobody may be about to call."""
         if self._listening is not None:
             self._listening.cancel()
+            await asyncio.wait({self._listening})
         if self._own is not None:
             await self._own.close()
 

@@ -287,6 +287,13 @@ class Store:
                 break
         return self._position
 
+    async def newest(self) -> int:
+        """The position of the newest event that is committed. `changed` says up to where this
+        process has heard: of its own commit it hears a moment after others can read it, and of
+        another gateway's when it is told."""
+        (row,) = await self.table("newest_position")
+        return int(row["position"])
+
     async def audit(self) -> list[Finding]:
         """The rules that do not hold now, all seen at one moment. Leases are judged as of the last
         look at them: a process that stood still has not forgotten them yet. Pushes are judged as

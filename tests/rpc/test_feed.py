@@ -1,8 +1,9 @@
 """The feed: a stream is told of all that concerns it, once and in order, however far behind."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from gateway.pb.turnback.v1 import intercept_service_pb2 as intercepts
 from gateway.rpc.feed import PAGE, Feed, Reader, Scope
 from gateway.store.writer import Unavailable
-from tests.rpc.world import World, living
+from tests.rpc.world import METHODS, Code, World, living, path, refusal
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 EACH = 4  # events of an interception that its carrier accepts: two of its decision, two of money
@@ -198,3 +199,39 @@ async def test_a_reading_that_outlives_its_end_brings_nothing(world: World) -> N
         assert [one.event.interception_id for one in found] == [k for k in keys for _ in "four"]
         async with asyncio.timeout(5):
             await stray
+
+
+async def test_a_cursor_may_be_ahead_of_what_this_process_has_heard_of(tmp_path: Path) -> None:
+    """Readers see a commit before its writer is told that it is done, and another gateway's before
+    its word arrives: whoever has read it may go on from there. Past the log's end nobody may."""
+    store = tmp_path / "turnback.db"
+    watch = next(m for m in METHODS if m.name == "Watch")
+    ahead = 2
+    async with living(store) as world:
+        await made(world, "feed-ahead-1")
+        heard = await newest(world)
+        with closing(sqlite3.connect(store)) as db, db:
+            for at in range(1, ahead + 1):
+                db.execute(
+                    "INSERT INTO event SELECT position + ?, id || '/' || ?, interception, tenant, "
+                    "seq + ?, col, source, target, cause, evidence, actor, at FROM event "
+                    "WHERE position = ?",
+                    (at, at, at, heard),
+                )
+            (last,) = db.execute("SELECT MAX(position) FROM event").fetchone()
+        assert await newest(world) == heard < last
+
+        def ask(cursor: int) -> Any:
+            asked = intercepts.InterceptServiceWatchRequest(cursor=str(cursor))
+            metadata = (("authorization", "Bearer mall-tenant-token"),)
+            call: Any = world.channel.unary_stream(path(watch))
+            return call(asked.SerializeToString(), metadata=metadata)
+
+        stream = ask(last)
+        following = await made(world, "feed-ahead-2")
+        async with asyncio.timeout(10):
+            (first,) = read([await stream.read()])
+        stream.cancel()
+        assert first.interception.id == following
+        code, reason, _ = await refusal(ask(last + 100).read())
+        assert (code, reason) == (Code.INVALID_ARGUMENT, "PAGE_TOKEN_INVALID")
