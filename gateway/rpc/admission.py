@@ -15,13 +15,15 @@ import asyncio
 import sys
 import tempfile
 import uuid
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 BEAT_S = 0.05  # how often lateness is looked at
 RISE = 1.0  # of the pressure in a second, per time that lateness is above what is allowed
 AT_ONCE = 1.0  # of the pressure, the same: a flood that is only added up is answered in waves
-ERROR_MAX = 3.0  # one long halt is not taken for a flood
+ERROR_MAX = 3.0  # one long halt is no long flood
+BEATS = 5  # the least lateness of so many counts: a halt passes, a flood stays
 SAY_S = 1.0
 STAGES: Mapping[str, int] = {
     "ParcelService/Register": 0,
@@ -43,10 +45,12 @@ class Valve:
     late_s: float  # that is allowed
     pressure: float = 0.0  # 1: all of the first stage is turned away, 2: and of the second, ...
     risen: float = 0.0  # what has added up
+    beats: deque[float] = field(default_factory=lambda: deque([0.0], BEATS))
 
     def beat(self, late_s: float, passed_s: float) -> None:
         """Calls are so late, and so much time has passed since the last beat."""
-        error = min(late_s / self.late_s - 1.0, ERROR_MAX)
+        self.beats.append(late_s)
+        error = min(min(self.beats) / self.late_s - 1.0, ERROR_MAX)
         self.risen = min(FULL, max(0.0, self.risen + RISE * error * passed_s))
         self.pressure = min(FULL, max(0.0, self.risen + AT_ONCE * error))
 
@@ -68,10 +72,11 @@ async def listen(
     store_late_s: Callable[[], float],
     said: Callable[[], None],
 ) -> None:
-    """Calls ourselves for ever, and tells the valve how long each round of calls takes, or how late
-    the store is if that is more; `said` is called every SAY_S."""
+    """Calls ourselves for ever, and tells the valve how long a round of calls takes, or the one
+    before it took, or how late the store is: what is most. `said` is called every SAY_S."""
     time = asyncio.get_running_loop().time
     beat = say = time()
+    before = 0.0
     while True:
         began, asked = time(), asyncio.ensure_future(call())
         try:
@@ -80,12 +85,13 @@ async def listen(
                 await asyncio.wait({asked}, timeout=BEAT_S)
                 answered = asked.done()
                 now = time()
-                valve.beat(max(now - began, store_late_s()), now - beat)
+                valve.beat(max(now - began, before, store_late_s()), now - beat)
                 beat = now
                 if now >= say:
                     say = now + SAY_S
                     said()
             asked.exception()
+            before = now - began
         finally:
             asked.cancel()
         await asyncio.sleep(BEAT_S)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.pb.turnback.v1 import operation_service_pb2 as operations
-from gateway.rpc.admission import BEAT_S, FULL, PROBED, STAGES, Valve
+from gateway.rpc.admission import BEAT_S, BEATS, FULL, PROBED, STAGES, Valve
 from tests.rpc.world import METHODS, Code, living, told
 
 LATE_S = 0.05
@@ -48,6 +48,15 @@ def test_it_is_over_soon_after_the_lateness_is(beats: list[float]) -> None:
     for _ in range(int(FULL / BEAT_S) + 1):
         valve.beat(0, BEAT_S)
     assert valve.pressure == 0
+
+
+@given(st.lists(st.floats(0, 60), max_size=BEATS - 1), st.integers(1, 50))
+def test_a_halt_is_no_flood(halt: list[float], quiet: int) -> None:
+    """However long it was: what comes after it is in time."""
+    valve = Valve(LATE_S)
+    for late in [0.0] * quiet + halt + [0.0] * BEATS:
+        valve.beat(late, max(late, BEAT_S))
+        assert valve.pressure == 0
 
 
 def test_a_flood_closes_it_within_seconds_and_some_are_let_in_all_the_same() -> None:
