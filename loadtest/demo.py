@@ -193,6 +193,7 @@ async def _evidence(seed: int, driver: Driver, claimant: Claimant, fleet: Fleet)
         interceptions=tuple(interceptions),
         watched=tuple(driver.watcher.steps),
         watch_resumed=driver.watcher.resumed,
+        watch_faults=dict(driver.watcher.faults),
         claims=tuple(await gather.all_claims(client)),
         wallets=tuple([await gather.wallet(client, m.id) for m in driver.day.merchants]),
         exceptions=tuple(await gather.exceptions(client)),

@@ -173,6 +173,7 @@ class Evidence:
     offers: dict[str, tuple[str, ...]]  # carrier -> the operations that the gateway says it has
     truth: tuple[Json, ...] = field(default=())
     entries: tuple[Entry, ...] = field(default=())  # where a run has read them
+    watch_faults: dict[str, int] = field(default_factory=dict)  # how Watch ended and should not
 
 
 _ADAPTER = TypeAdapter(Evidence)

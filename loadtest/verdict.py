@@ -394,6 +394,8 @@ def _messages(court: Court, carrier: str) -> set[str]:
 
 def watched(court: Court) -> Differs:
     heard = Counter((step.interception, step.seq) for step in court.evidence.watched)
+    for end, times in court.evidence.watch_faults.items():
+        yield "", f"the stream ended {times} times in {end}"
     twice = [key for key, count in heard.items() if count > 1]
     for interception, seq in twice:
         yield interception, f"event {seq} came more than once"

@@ -1,6 +1,8 @@
 """The platform's ear: one Watch stream of everything, broken and resumed on purpose."""
 
 import asyncio
+from collections import Counter
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -13,9 +15,19 @@ from loadtest.fleet import FleetError
 BREAK_AFTER = 100  # events; then the stream is dropped and resumed from the last cursor
 RESUME_PAUSE_S = 0.1
 COLUMN = "EVENT_COLUMN_"
+SILENT_S = 40.0  # some heartbeats
+SILENT = "silence"
+Code = grpc.StatusCode
 # A stream may end at any time. CANCELLED is what the library itself says of calls that it has no
 # room for.
-RESUMED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+EXPECTED = frozenset({Code.UNAVAILABLE, Code.RESOURCE_EXHAUSTED, Code.CANCELLED})
+WRONG = frozenset(  # what we ask for is: it would be no better the next time
+    {Code.INVALID_ARGUMENT, Code.UNAUTHENTICATED, Code.PERMISSION_DENIED, Code.UNIMPLEMENTED}
+)
+
+
+def _said(error: grpc.aio.AioRpcError) -> str:
+    return f"{error.code().name} {error.details()}"
 
 
 def step_of(event: intercepts.Event) -> Step:
@@ -37,17 +49,20 @@ def step_of(event: intercepts.Event) -> Step:
 class Watcher:
     """Collects every event, and keeps the newest state of every interception.
 
-    A stream that ended and cannot be resumed leaves it deaf: `check` says so, before the silence is
-    taken for the gateway's."""
+    However a stream ends, it is resumed, and ends that no gateway should come to are counted. One
+    that cannot be resumed leaves it deaf: `check` says so, before that is taken for silence.
+    """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, silent_s: float = SILENT_S) -> None:
         self._client = client
+        self._silent_s = silent_s
         self._cursor = ""
         self._task: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
         self.steps: list[Step] = []
         self.newest: dict[str, intercepts.Interception] = {}
         self.resumed = 0
+        self.faults: Counter[str] = Counter()  # how streams ended that should not have
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._listen(), name="watch")
@@ -60,13 +75,11 @@ class Watcher:
 
     def check(self) -> None:
         """Raises FleetError where nothing will be heard any more."""
-        if self._task is None or not self._task.done() or self._task.cancelled():
+        if self._task is None or not self._task.done():
             return
-        error = self._task.exception()
-        said = type(error).__name__
-        if isinstance(error, grpc.aio.AioRpcError):
-            said = f"{error.code().name} {error.details()}"
-        raise FleetError(f"the Watch stream ended: {said}") from error
+        error = None if self._task.cancelled() else self._task.exception()
+        said = _said(error) if isinstance(error, grpc.aio.AioRpcError) else repr(error)
+        raise FleetError(f"the Watch stream cannot be resumed: {said}") from error
 
     async def heard(self, count: int, timeout_s: float) -> bool:
         """Whether so many events have come, in this time. Raises FleetError as `check` does."""
@@ -85,22 +98,31 @@ class Watcher:
             request = intercepts.InterceptServiceWatchRequest(
                 cursor=self._cursor, from_start=not self._cursor
             )
-            call = self._client.watch(request)
-            fresh = 0
             try:
-                async for answer in call:
-                    self._cursor = answer.cursor or self._cursor
-                    if answer.HasField("event"):
-                        self._take(answer)
-                        fresh += 1
-                    if fresh >= BREAK_AFTER:
-                        call.cancel()
-                        break
+                await self._hear(self._client.watch(request))
             except grpc.aio.AioRpcError as error:
-                if error.code() not in RESUMED:
+                if error.code() in WRONG:
                     raise
+                if error.code() not in EXPECTED:
+                    self.faults[_said(error)] += 1
                 await asyncio.sleep(RESUME_PAUSE_S)
+            except TimeoutError:
+                self.faults[SILENT] += 1
             self.resumed += 1
+
+    async def _hear(self, call: Any) -> None:
+        """What a stream says, until it is broken. Raises AioRpcError, TimeoutError."""
+        fresh, time = 0, asyncio.get_running_loop().time
+        async with asyncio.timeout(self._silent_s) as silence:
+            async for answer in call:
+                silence.reschedule(time() + self._silent_s)
+                self._cursor = answer.cursor or self._cursor
+                if answer.HasField("event"):
+                    self._take(answer)
+                    fresh += 1
+                if fresh >= BREAK_AFTER:
+                    call.cancel()
+                    break
 
     def _take(self, answer: intercepts.InterceptServiceWatchResponse) -> None:
         self.steps.append(step_of(answer.event))

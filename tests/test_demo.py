@@ -279,6 +279,13 @@ def _(evidence: Evidence) -> Evidence:
     return replace(evidence, watched=evidence.watched[:-1])
 
 
+def test_how_a_stream_ended_is_noticed(evidence: Evidence) -> None:
+    told = replace(evidence, watch_faults={"INTERNAL something": 2})
+    (broken,) = [rule for rule in verdict.judge(told) if rule.violations]
+    assert broken.name == "gt.watch"
+    assert broken.violations == (("", "the stream ended 2 times in INTERNAL something"),)
+
+
 @lie("gt.log")
 def _(evidence: Evidence) -> Evidence:
     first = evidence.interceptions[0]

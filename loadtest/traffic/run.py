@@ -269,6 +269,7 @@ async def _evidence(scene: Scene, driver: Driver, claimant: Claimant, told: Told
         interceptions=tuple(interceptions),
         watched=tuple(driver.watcher.steps),
         watch_resumed=driver.watcher.resumed,
+        watch_faults=dict(driver.watcher.faults),
         claims=tuple(await gather.all_claims(client)),
         wallets=tuple([await gather.wallet(client, m.id) for m in day.merchants]),
         exceptions=tuple(await gather.exceptions(client)),
