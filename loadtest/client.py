@@ -1,7 +1,7 @@
 """A platform's side of the protocol: typed calls over gRPC, each with the credential it needs.
 
-A call that the gateway could not take (UNAVAILABLE) is repeated with the same message, and so
-with the same request_id. Nothing else is repeated.
+A call that the gateway could not take now is repeated with the same message, and so with the same
+request_id. Nothing else is repeated.
 """
 
 import asyncio
@@ -27,6 +27,13 @@ from gateway.pb.turnback.v1 import wallet_service_pb2 as wallets
 from loadtest.fleet import Tokens
 
 Answer = TypeVar("Answer", bound=Message)
+AGAIN = frozenset(
+    {
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.ABORTED,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+    }
+)
 TRIES_MAX = 60
 PAUSE_S = 0.1
 TIMEOUT_S = 20.0
@@ -119,7 +126,7 @@ class Client:
         return (("authorization", f"Bearer {token}"),)
 
     async def call(self, method: Method[Answer], request: Message) -> Answer:
-        """Raises AioRpcError for every answer that is not OK and not UNAVAILABLE."""
+        """Raises AioRpcError for every answer that is not OK, once it has been repeated in vain."""
         assert self._channel is not None
         ask = self._channel.unary_unary(
             f"/turnback.v1.{method.path}",
@@ -134,7 +141,7 @@ class Client:
                 )
             except grpc.aio.AioRpcError as error:
                 last = attempt == self.tries - 1
-                if error.code() is not grpc.StatusCode.UNAVAILABLE or last:
+                if error.code() not in AGAIN or last:
                     raise
                 await asyncio.sleep(PAUSE_S)
                 continue
