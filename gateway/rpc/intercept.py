@@ -152,14 +152,13 @@ class InterceptService:
             if not used or used[0].method != "Create":
                 raise Failure(StatusCode.NOT_FOUND, "INTERCEPTION_UNKNOWN")
             key = used[0].subject
-        found, lines = await self._shell.store.several(
+        found, beside = await self._shell.store.several(
             (Interception, "interception", {"id": key}),
-            (messages.BesideLine, "beside", {"keys": [key]}),
+            (messages.Beside, "beside", {"keys": [key]}),
         )
         row = _own(found, call.caller.tenant)
-        beside = messages.besides(lines)[row.id]
         return pb.InterceptServiceGetResponse(
-            interception=messages.interception(row, self._shell.terms, beside)
+            interception=messages.interception(row, self._shell.terms, beside[0])
         )
 
     async def List(
@@ -212,8 +211,8 @@ class InterceptService:
     async def _beside(self, rows: Sequence[Interception]) -> Mapping[str, messages.Beside]:
         """What is shown with each: one query, however many they are."""
         ids = sorted(row.id for row in rows)
-        lines = await self._shell.store.rows(messages.BesideLine, "beside", keys=ids) if ids else []
-        return messages.besides(lines)
+        found = await self._shell.store.rows(messages.Beside, "beside", keys=ids) if ids else []
+        return {beside.interception: beside for beside in found}
 
     # -- watching -------------------------------------------------------------------------
 

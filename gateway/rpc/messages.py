@@ -1,6 +1,5 @@
 """Rows to messages, in one place. Nothing is decided here, and nothing is read."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -217,53 +216,20 @@ def parcel(family: Family, terms: Terms) -> types.Parcel:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What an interception shows of other rows."""
+    """What an interception shows of other rows, as the store reads it."""
 
+    interception: str = ""
     request_id: str = ""
-    order_nos: Sequence[str] = ()
+    order_nos: tuple[str, ...] = ()  # of each line, in the lines' order
     return_waybill: str = ""
     network: str = ""
-    claim_ids: Sequence[str] = ()
+    claim_ids: tuple[str, ...] = ()
     open_exceptions: int = 0
     quoted_status: str = ""
     updated_at: int = 0
 
 
 NOTHING = Beside()
-
-
-@dataclass(frozen=True, slots=True)
-class BesideLine:
-    """One thing of them, as the store lists it."""
-
-    interception: str
-    what: str
-    value: str
-    at: int
-
-
-def besides(lines: Iterable[BesideLine]) -> dict[str, Beside]:
-    """By interception, of lines in order."""
-    found: dict[str, defaultdict[str, list[BesideLine]]] = {}
-    for line in lines:
-        found.setdefault(line.interception, defaultdict(list))[line.what].append(line)
-    return {key: _beside(told) for key, told in found.items()}
-
-
-def _beside(told: Mapping[str, Sequence[BesideLine]]) -> Beside:
-    def one(what: str, place: int = 0) -> str:
-        return told[what][place].value if told[what] else ""
-
-    return Beside(
-        request_id=one("request_id").partition("/")[2],
-        order_nos=list(dict.fromkeys(line.value for line in told["order_no"])),
-        return_waybill=one("return_waybill", -1),
-        network=one("network"),
-        claim_ids=[line.value for line in told["claim_id"]],
-        open_exceptions=len(told["exception"]),
-        quoted_status=one("quoted_status"),
-        updated_at=told["updated_at"][0].at if told["updated_at"] else 0,
-    )
 
 
 def interception(row: Interception, terms: Terms, beside: Beside = NOTHING) -> Any:
@@ -279,7 +245,7 @@ def interception(row: Interception, terms: Terms, beside: Beside = NOTHING) -> A
         waybill=row.waybill,
         return_waybill=beside.return_waybill,
         action=types.ACTION_RETURN,
-        order_nos=beside.order_nos,
+        order_nos=dict.fromkeys(beside.order_nos),
         decision=DECISION[row.decision],
         movement=MOVEMENT[row.movement],
         movement_cause=CAUSE.get(f"MOVEMENT_CAUSE_{row.failure}", 0),

@@ -31,7 +31,7 @@ class Place:
     channel: str
     account: str
     status: str
-    order_nos: Sequence[str]
+    order_nos: tuple[str, ...]
     network: str
 
 

@@ -930,26 +930,22 @@ SELECT * FROM interception WHERE id IN (:keys);
 -- What interceptions show of other rows: a line for each, oldest first where there may be several.
 -- name: beside
 -- at once
-SELECT i.id AS interception, 'request_id' AS what, r.id AS value, r.at AS at, r.id AS tie
-    FROM interception i JOIN request r ON r.subject = i.id AND r.method = 'Create'
-    WHERE i.id IN (:keys)
-UNION ALL SELECT i.id, 'order_no', l.order_no, 0, l.id
-    FROM interception i JOIN order_line l ON l.parcel = i.parcel WHERE i.id IN (:keys)
-UNION ALL SELECT i.id, 'network', p.network, 0, ''
-    FROM interception i JOIN parcel p ON p.id = i.parcel WHERE i.id IN (:keys)
-UNION ALL SELECT i.id, 'return_waybill', a.waybill, 0, ''
-    FROM interception i JOIN alias a ON a.parcel = i.parcel WHERE i.id IN (:keys)
-UNION ALL SELECT i.id, 'claim_id', c.id, c.filed_at, c.id
-    FROM interception i JOIN claim c ON c.parcel = i.parcel AND c.interception = i.id
-    WHERE i.id IN (:keys)
-UNION ALL SELECT x.subject, 'exception', x.id, 0, ''
-    FROM exception x WHERE x.subject IN (:keys) AND x.closed_at IS NULL
-UNION ALL SELECT i.id, 'quoted_status', q.status, 0, ''
-    FROM interception i JOIN quote q ON q.id = i.quote WHERE i.id IN (:keys)
-UNION ALL SELECT i.id, 'updated_at', '', e.at, ''
-    FROM interception i JOIN event e ON e.interception = i.id AND e.seq = i.version
-    WHERE i.id IN (:keys)
-ORDER BY at, tie;
+SELECT i.id AS interception, p.network AS network, q.status AS quoted_status,
+    COALESCE((SELECT substr(r.id, length(i.tenant) + 2) FROM request r
+        WHERE r.subject = i.id AND r.method = 'Create' ORDER BY r.at, r.id LIMIT 1), '')
+        AS request_id,
+    COALESCE((SELECT MAX(a.waybill) FROM alias a WHERE a.parcel = i.parcel), '')
+        AS return_waybill,
+    (SELECT json_group_array(l.order_no) FROM (SELECT order_no FROM order_line
+        WHERE order_line.parcel = i.parcel ORDER BY order_line.id) l) AS order_nos,
+    (SELECT json_group_array(c.id) FROM (SELECT id FROM claim WHERE claim.parcel = i.parcel
+        AND claim.interception = i.id ORDER BY claim.filed_at, claim.id) c) AS claim_ids,
+    (SELECT COUNT(*) FROM exception x WHERE x.subject = i.id AND x.closed_at IS NULL)
+        AS open_exceptions,
+    COALESCE((SELECT e.at FROM event e WHERE e.interception = i.id AND e.seq = i.version), 0)
+        AS updated_at
+    FROM interception i JOIN parcel p ON p.id = i.parcel JOIN quote q ON q.id = i.quote
+    WHERE i.id IN (:keys);
 
 -- name: exceptions_of
 -- at once

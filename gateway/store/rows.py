@@ -7,7 +7,9 @@ from operator import attrgetter
 from pathlib import Path
 from re import compile as regex
 from types import NoneType
-from typing import Any, get_type_hints
+from typing import Any, get_origin, get_type_hints
+
+import orjson
 
 from gateway.domain import claim, interception, ledger, parcel, statement
 
@@ -178,6 +180,8 @@ def builder(kind: type[Any], names: Sequence[str]) -> Builder:
 
 
 def _reader(hint: Any) -> Reader | None:
+    if get_origin(hint) is tuple:
+        return _members
     options = getattr(hint, "__args__", (hint,))
     for option in options:
         if option is bool:
@@ -188,6 +192,11 @@ def _reader(hint: Any) -> Reader | None:
                 members[None] = None
             return members.__getitem__
     return None
+
+
+def _members(text: str | None) -> tuple[Any, ...]:
+    """A column that is a JSON array; one engine has none where the other has an empty one."""
+    return tuple(orjson.loads(text)) if text else ()
 
 
 def enums() -> set[type[Enum]]:

@@ -32,6 +32,7 @@ DIALECT = {
 TYPES = {"text": "text", "int": "bigint", "bytes": "bytea"}
 WHOLE = NUMBERS | frozenset(field for field in Moment(now=0).parameters())
 LIST = regex(r"(NOT )?IN \(:(\w+)\)")
+ARRAY = "json_group_array(", "json_agg("  # what an array of a column's values is called
 TEXT = regex(r"\bTEXT\b")
 KIND = regex(r"\n    kind TEXT NOT NULL (CHECK \(.*\)),\n")
 UPDATE = regex(r"^UPDATE (\w+) SET (.*) WHERE (.*)$")
@@ -141,7 +142,8 @@ def written(text: str) -> Reading:
     def one(found: Match[str]) -> str:
         return place(found[1], "bigint" if found[1] in WHOLE else "text")
 
-    return Reading(PARAMETER.sub(one, LIST.sub(list_, text)), tuple(names))
+    text = PARAMETER.sub(one, LIST.sub(list_, text)).replace(*ARRAY)
+    return Reading(text, tuple(names))
 
 
 def _arrays(names: Sequence[str], columns: Mapping[str, str]) -> str:
