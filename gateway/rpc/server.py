@@ -1,12 +1,11 @@
 """The gRPC server: its services, its limits, its end."""
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import grpc
 import grpc.aio
-from google.protobuf.descriptor import FileDescriptor
+from google.protobuf.descriptor import FileDescriptor, ServiceDescriptor
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
@@ -20,7 +19,7 @@ from gateway.pb.turnback.v1 import (
     parcel_service_pb2,
     wallet_service_pb2,
 )
-from gateway.rpc.admission import PROBED, listen, own_address
+from gateway.rpc.admission import PROBED, STAGES, listen, own_address
 from gateway.rpc.auth import Gate
 from gateway.rpc.carrier import CarrierService
 from gateway.rpc.claim import ClaimService
@@ -48,7 +47,6 @@ PING_LEAST_MS = 20_000  # clients that ping more often are sent away
 PING_STRIKES = 3
 FAREWELL_S = 0.2  # for calls that were sent before the client knew: they are told to go elsewhere
 LAST_WORDS_S = 0.5  # for answers that are on their way when the last call has ended
-Handlers = dict[str, Any]  # of methods, as the library makes them
 HARD_FACTOR = 4  # of the concurrency limit: above it the library refuses without an answer of ours
 
 
@@ -102,8 +100,9 @@ class Server:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         served = services(shell, self.errands, self._guard.draining)
         self._names = tuple(served)
-        for name, handlers in self._handlers(served):
-            self._server.add_registered_method_handlers(name, handlers)
+        for file in FILES:
+            for descriptor in file.services_by_name.values():
+                self._open(descriptor, served[descriptor.full_name])
         if shell.settings.grpc.reflection:
             names = (*served, health.SERVICE_NAME, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, self._server)
@@ -111,19 +110,22 @@ class Server:
         self._own: grpc.aio.Channel | None = None  # on which we call ourselves
         self._listening: asyncio.Task[None] | None = None
 
-    def _handlers(self, served: dict[str, Any]) -> Iterator[tuple[str, Handlers]]:
-        """Every method of the protocol; one without a role or a behaviour stops the start.
+    def _open(self, descriptor: ServiceDescriptor, service: Any) -> None:
+        """Every method of a service; one without a role or a behaviour stops the start.
 
-        A method that is registered has a queue of its own in the library, and is taken from it by
-        a task of its own: whoever reads or withdraws does not wait behind a flood of Registers."""
-        for file in FILES:
-            for descriptor in file.services_by_name.values():
-                service = served[descriptor.full_name]
-                handlers = {
-                    method.name: self._guard.handler(method, getattr(service, method.name))
-                    for method in descriptor.methods
-                }
-                yield descriptor.full_name, handlers
+        A method that is registered has a queue of its own in the library: nobody waits behind a
+        flood of Registers but who registers. It has its price: with each call the library goes
+        through all that are. So only those are that a flood is made of."""
+        made = {
+            method.name: self._guard.handler(method, getattr(service, method.name))
+            for method in descriptor.methods
+        }
+        queued = {n: h for n, h in made.items() if f"{descriptor.name}/{n}" in STAGES}
+        others = {n: h for n, h in made.items() if n not in queued}
+        name = descriptor.full_name
+        self._server.add_registered_method_handlers(name, queued)
+        handler = grpc.method_handlers_generic_handler(name, others)
+        self._server.add_generic_rpc_handlers((handler,))
 
     async def start(self) -> int:
         """Listens. Returns the port. Raises ConfigError where it cannot."""
