@@ -19,7 +19,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-BEAT_S = 0.05  # how often lateness is looked at
+BEAT_S = 0.05  # how often lateness is looked at while a call of our own is under way
+PAUSE_S = 0.1  # between them: each costs what a caller's does
 RISE = 1.0  # of the pressure in a second, per time that lateness is above what is allowed
 AT_ONCE = 1.0  # of the pressure, the same: a flood that is only added up is answered in waves
 ERROR_MAX = 3.0  # one long halt is no long flood
@@ -94,4 +95,4 @@ async def listen(
             before = now - began
         finally:
             asked.cancel()
-        await asyncio.sleep(BEAT_S)
+        await asyncio.sleep(PAUSE_S)

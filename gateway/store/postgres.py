@@ -27,7 +27,7 @@ from gateway.store.loading import Stale
 from gateway.store.rows import TABLE_OF, Builder, builder
 from gateway.store.writer import Contended, Unavailable
 
-READERS = 4
+READERS = 3  # of each kind
 CONNECT_S = 5.0
 SILENT_S = 20.0  # above all of the server's time-outs: then a connection is given up
 AUDIT_S = 130.0  # of one rule, above its time-out
@@ -48,7 +48,11 @@ SESSION = {
     "tcp_keepalives_count": "3",
     "TimeZone": "UTC",
 }
-READING = {"default_transaction_read_only": "on", "plan_cache_mode": "force_custom_plan"}
+READING = {"default_transaction_read_only": "on", "jit": "off"}
+PLANS = {  # by whether all is found by its key: to plan that takes longer than to read it
+    True: READING | {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"},
+    False: READING | {"plan_cache_mode": "force_custom_plan"},
+}
 # Of several servers that a URL names: the one that writes. Readings go there too, since whoever was
 # told of a commit reads it next, and a standby may be a moment behind.
 WRITES, LEADS = SessionAttribute("read-write"), SessionAttribute("primary")
@@ -92,7 +96,7 @@ class Driver:
         self._db: Connection | None = None
         self._batch = 0  # of this replica, the last that was committed
         self._position = 0
-        self._readers: asyncpg.Pool[asyncpg.Record] | None = None
+        self._readers: dict[bool, asyncpg.Pool[asyncpg.Record]] = {}  # by key, or whatever else
         self._listener: asyncio.Task[None] | None = None
 
     # -- life -----------------------------------------------------------------------------
@@ -114,9 +118,8 @@ class Driver:
         if self._listener is not None:
             self._listener.cancel()
             await asyncio.gather(self._listener, return_exceptions=True)
-        if self._readers is not None:
-            self._readers.terminate()
-            self._readers = None
+        while self._readers:
+            self._readers.popitem()[1].terminate()
         if self._db is not None:
             await self._leave(self._db)
             self._db = None
@@ -302,7 +305,8 @@ class Driver:
                 found.append(Table(list(records[0].keys()) if records else (), records))
             return found
 
-        return await self._reading(read, self._silent_s)
+        by_key = all(self._statements.by_key(query) for query, _ in asked)
+        return await self._reading(read, self._silent_s, by_key=by_key)
 
     async def audit(self, at: Moment) -> list[Finding]:
         async def read(db: Any) -> list[Finding]:
@@ -311,15 +315,18 @@ class Driver:
 
         return await self._reading(read, AUDIT_S * len(RULES))
 
-    async def _reading(self, read: Callable[[Any], Awaitable[T]], within_s: float) -> T:
+    async def _reading(
+        self, read: Callable[[Any], Awaitable[T]], within_s: float, *, by_key: bool = False
+    ) -> T:
         """Run it on a reading connection; once more on a new one where that had gone stale."""
         loop = asyncio.get_running_loop()
         end = loop.time() + within_s
         for again in (True, False):
             try:
-                if self._readers is None:
-                    self._readers = await self._pool()
-                async with self._readers.acquire(timeout=CONNECT_S) as db:
+                pool = self._readers.get(by_key)
+                if pool is None:
+                    pool = self._readers.setdefault(by_key, await self._pool(by_key))
+                async with pool.acquire(timeout=CONNECT_S) as db:
                     watch = loop.call_at(end, db.terminate)
                     try:
                         found: T = await read(db)
@@ -331,7 +338,7 @@ class Driver:
                     raise Unavailable(type(error).__name__) from error
         raise Unavailable("not reached")
 
-    async def _pool(self) -> "asyncpg.Pool[asyncpg.Record]":
+    async def _pool(self, by_key: bool) -> "asyncpg.Pool[asyncpg.Record]":
         return await asyncpg.create_pool(
             self._url,
             min_size=0,
@@ -340,7 +347,8 @@ class Driver:
             init=_decoding,
             reset=_kept,
             statement_cache_size=CACHED,
-            server_settings={**SESSION, **READING},
+            max_cached_statement_lifetime=0,
+            server_settings=SESSION | PLANS[by_key],
             target_session_attrs=LEADS,
         )
 

@@ -123,6 +123,10 @@ class Statements:
             found = self._readings[name] = written(self._named[name].body)
         return found
 
+    def by_key(self, name: str) -> bool:
+        """Whether a named statement finds a few rows by their keys, and nothing else."""
+        return self._named[name].at_once
+
 
 def written(text: str) -> Reading:
     """Any statement of queries.sql or audit.sql that reads."""

@@ -62,9 +62,9 @@ PRAGMAS = (
     "PRAGMA foreign_keys = ON",
     f"PRAGMA busy_timeout = {PATIENCE_MS:d}",
     "PRAGMA secure_delete = ON",  # what is erased is overwritten, not only given up
-    "PRAGMA cache_size = -16384",  # KiB of a connection; what the system keeps is shared by all
     "PRAGMA wal_autocheckpoint = 4000",
 )
+CACHE_KIB = {"writes": 32 * 1024, "reads": 48 * 1024}  # the upper pages of a million's trees
 GUARD = (  # what M8 looks for: the triggers that refuse a change
     "SELECT '{table}' AS id, 'rows can be changed by {verb}' AS fault WHERE NOT EXISTS ("
     "SELECT 1 FROM sqlite_master m WHERE m.type = 'trigger' AND m.tbl_name = '{table}' "
@@ -383,6 +383,7 @@ def connect(path: Path, *, query_only: bool = False) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
     for pragma in PRAGMAS:
         db.execute(pragma)
+    db.execute(f"PRAGMA cache_size = -{CACHE_KIB['reads' if query_only else 'writes']}")
     if query_only:
         db.execute("PRAGMA query_only = ON")
     return db

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.pb.turnback.v1 import operation_service_pb2 as operations
-from gateway.rpc.admission import BEAT_S, BEATS, FULL, PROBED, STAGES, Valve
+from gateway.rpc.admission import BEAT_S, BEATS, FULL, PAUSE_S, PROBED, STAGES, Valve
 from tests.rpc.world import METHODS, Code, living, told
 
 LATE_S = 0.05
@@ -78,7 +78,7 @@ def test_every_stage_is_a_method_of_the_protocol() -> None:
 async def test_calls_of_our_own_are_answered_and_are_in_no_count(tmp_path: Path) -> None:
     """They go through the doors that a flood begins with, and without a credential."""
     async with living(tmp_path / "turnback.db") as world:
-        await asyncio.sleep(10 * BEAT_S)
+        await asyncio.sleep(10 * PAUSE_S)
         assert b'code="UNAUTHENTICATED"' not in await world.gateway.metrics.render()
         assert world.gateway.server._guard.valve.pressure == 0
         bare: Any = world.channel.unary_unary(f"/turnback.v1.{PROBED[0]}")
