@@ -17,6 +17,7 @@ RESUME_PAUSE_S = 0.1
 COLUMN = "EVENT_COLUMN_"
 SILENT_S = 40.0  # some heartbeats
 SILENT = "silence"
+CANCELLED = "a cancellation by nobody"
 Code = grpc.StatusCode
 # A stream may end at any time. CANCELLED is what the library itself says of calls that it has no
 # room for.
@@ -108,6 +109,11 @@ class Watcher:
                 await asyncio.sleep(RESUME_PAUSE_S)
             except TimeoutError:
                 self.faults[SILENT] += 1
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():  # by us
+                    raise
+                self.faults[CANCELLED] += 1
             self.resumed += 1
 
     async def _hear(self, call: Any) -> None:

@@ -45,6 +45,7 @@ PAGE = 50
 # Not beside what is measured: a gateway looks through its whole file before it answers.
 LOOKED = {"store": {"check_mib": 2**20}}
 READY_S = 900.0
+BUFFERS = "2GB"  # for some 11 GB, of which the upper pages of every tree are a tenth
 RESTS = ("ALTER SYSTEM SET autovacuum = off", "SELECT pg_reload_conf()")
 
 
@@ -204,7 +205,7 @@ async def _stores(
 ) -> list[Store]:
     cluster = None
     if engine is Engine.POSTGRES:
-        cluster = await stack.enter_async_context(Cluster())
+        cluster = await stack.enter_async_context(Cluster(shared_buffers=BUFFERS))
     stores = []
     for size in options.sizes:
         told(f"{size:,} interceptions, {engine}")
