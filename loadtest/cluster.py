@@ -74,19 +74,15 @@ def _major(path: Path) -> int:
 class Cluster:
     """`async with Cluster() as cluster:` and a database answers at `cluster.url`."""
 
-    def __init__(
-        self, *, durable: bool = True, follows: "Cluster | None" = None, **settings: str
-    ) -> None:
+    def __init__(self, *, durable: bool = True, follows: "Cluster | None" = None) -> None:
         """Without `durable` it does not wait for the disk: only a loss of power would tell.
-        `follows`: it is a standby of that one, and begins as its copy. `settings`: the server's
-        own, in the place of the small ones that a test needs."""
+        `follows`: it is a standby of that one, and begins as its copy."""
         found = binaries()
         if found is None:
             raise ClusterError(f"no PostgreSQL: {BINARIES} names none, and there is none here")
         self._programs = found
         self._durable = durable
         self._follows = follows
-        self._settings = SETTINGS | settings
         self._user = _unprivileged()
         self._process: asyncio.subprocess.Process | None = None
         self.directory = Path()
@@ -130,7 +126,7 @@ class Cluster:
 
     async def start(self) -> None:
         """Start it, or start it again on what a kill has left; it answers then."""
-        given = self._settings | {"unix_socket_directories": str(self.directory)}
+        given = SETTINGS | {"unix_socket_directories": str(self.directory)}
         given["fsync"] = "on" if self._durable else "off"
         options = [part for name, value in given.items() for part in ("-c", f"{name}={value}")]
         self._process = await self._run("postgres", "-D", str(self.directory / "data"), *options)

@@ -45,7 +45,6 @@ PAGE = 50
 # Not beside what is measured: a gateway looks through its whole file before it answers.
 LOOKED = {"store": {"check_mib": 2**20}}
 READY_S = 900.0
-BUFFERS = "2GB"  # for some 11 GB, of which the upper pages of every tree are a tenth
 RESTS = ("ALTER SYSTEM SET autovacuum = off", "SELECT pg_reload_conf()")
 
 
@@ -205,7 +204,7 @@ async def _stores(
 ) -> list[Store]:
     cluster = None
     if engine is Engine.POSTGRES:
-        cluster = await stack.enter_async_context(Cluster(shared_buffers=BUFFERS))
+        cluster = await stack.enter_async_context(Cluster())
     stores = []
     for size in options.sizes:
         told(f"{size:,} interceptions, {engine}")

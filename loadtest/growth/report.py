@@ -9,7 +9,7 @@ from loadtest.bench.stage import Engine
 from loadtest.bench.svg import BAD, COLOURS, GOOD, GRID, INK, QUIET, Scale
 from loadtest.bench.tables import STORES, Sheet, machine, markdown, verdict
 from loadtest.fleet import Json
-from loadtest.growth.measure import BUFFERS, FAR, GOAL, Curve, Name, Options
+from loadtest.growth.measure import FAR, GOAL, Curve, Name, Options
 
 WHAT: Mapping[Name, str] = {
     Name.CREATE: "Create",
@@ -56,7 +56,7 @@ def notes(options: Options) -> Iterator[str]:
     yield (
         f"Medians of {options.runs} runs of {options.count} operations, {options.callers} callers; "
         "all sizes are up at once, and their runs alternate. On PostgreSQL the server's CPU time "
-        f"is part of it, and it has {BUFFERS} of shared_buffers."
+        "is part of it."
     )
     yield (
         "By slope: a straight line over the logarithm of the size, as where a tree is searched; "
