@@ -48,8 +48,8 @@ SESSION = {
     "tcp_keepalives_count": "3",
     "TimeZone": "UTC",
 }
-READING = {"default_transaction_read_only": "on", "jit": "off"}
-PLANS = {  # by whether all is found by its key: to plan that takes longer than to read it
+READING = {"default_transaction_read_only": "on", "jit": "off"}  # to compile takes longer too
+PLANS = {  # of what is found by its key: made once, and not for tables as small as they were then
     True: READING | {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"},
     False: READING | {"plan_cache_mode": "force_custom_plan"},
 }

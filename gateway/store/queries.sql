@@ -927,7 +927,7 @@ SELECT * FROM evidence WHERE id IN (:keys);
 -- at once
 SELECT * FROM interception WHERE id IN (:keys);
 
--- What interceptions show of other rows: a line for each, oldest first where there may be several.
+-- What interceptions show of other rows: a row for each of them, lists as JSON, oldest first.
 -- name: beside
 -- at once
 SELECT i.id AS interception, p.network AS network, q.status AS quoted_status,
