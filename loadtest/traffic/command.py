@@ -432,6 +432,8 @@ def show(result: Result, reached: Sequence[Reached], screen: Console) -> None:
     )
     for why, count in result.refused.items():
         screen.print(f"refused {count} times: {why}", soft_wrap=True, markup=False)
+    for why, count in result.claims_refused.items():
+        screen.print(f"claim refused {count} times: {why}", soft_wrap=True, markup=False)
     for one in reached:
         if not one.met:
             screen.print(f"goal missed: {one}", soft_wrap=True)

@@ -67,6 +67,7 @@ class Result:
     evidence: Evidence | None = None
     rules: list[Rule] = field(default_factory=list)
     repeated: int = 0  # Creates whose answer had to be asked for after the load
+    claims_refused: Counter[str] = field(default_factory=Counter)  # by what their callers were told
     turned_away: int = 0  # callers who were told to come again until they left
     settle_s: float = 0.0
     drained_s: float = 0.0  # from the last caller until nothing was left to do
@@ -248,6 +249,7 @@ async def conclude(scene: Scene, driver: Driver, result: Result) -> None:
     await rest(driver)
     result.drained_s = time.monotonic() - began
     result.repeated = await settle(driver, claimant, result.told)
+    result.claims_refused = Counter(why for _, why in claimant.refused)
     found = await _evidence(scene, driver, claimant, result.told)
     result.settle_s = time.monotonic() - began
     result.evidence, result.rules = found, rules.judge(found, scene.plan)
