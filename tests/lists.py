@@ -116,6 +116,7 @@ def _interception(rows: Rows, same: Row, attempt: int) -> None:
     key = f"i-{len(rows.tables.get('interception', ())):06}"
     stands = {"decision": decision, "movement": movement, "money": money, "decided_at": decided}
     times = {"created_at": rows.at(), "version": 1, "fee_minor": 800}
+    stands["quoted_status"] = "in_transit"
     none = {"cancel": "NONE", "cancel_ticket": ticket, "quote": f"q-{key}"}
     row = rows.add("interception", id=key, **same, **stands, **times, **none)
     for kind in ("hold", "capture", "refund"):

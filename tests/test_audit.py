@@ -176,6 +176,8 @@ PLANTS = (
       set_of("interception", "movement = 'LOST'", "accepted"),)),
     P("C9", "a decision that no event changed", (
       set_of("interception", "decision = 'UNKNOWN'", "processing"),)),
+    P("C9", "changed at another time than its last event", (
+      set_of("interception", "updated_at = updated_at + 1", "processing"),)),
     P("C9", "no events at all", ("DELETE FROM event WHERE interception = '{sending}'",)),
     P("C10", "two attempts under way", (
       "INSERT INTO attempt SELECT id || 'x', interception, kind, gen + 1, started_at, started_ms, "
@@ -195,6 +197,19 @@ PLANTS = (
       set_of("interception", "path = 'cancelled_before_pickup'", "returned"),)),
     P("C12", "a parcel that was stopped on its way, and never shipped", (
       set_of("interception", "movement = 'NOT_SHIPPED'", "accepted"),)),
+    P("C13", "made by a request that never was", (
+      set_of("interception", "request_id = request_id || 'x'", "returned"),)),
+    P("C13", "made by the request of another", (
+      set_of("interception", "request_id = (SELECT i.request_id FROM interception i "
+             "WHERE i.id = '{accepted}')", "returned"),)),
+    P("C13", "on another network than its parcel", (
+      set_of("interception", "network = network || 'x'", "processing"),)),
+    P("C13", "quoted as its quote was not", (
+      set_of("interception", "quoted_status = CASE quoted_status WHEN 'ended' THEN 'unknown' "
+             "ELSE 'ended' END", "processing"),)),
+    P("C13", "coming back on another network than its parcel", (
+      "INSERT INTO alias (id, parcel, waybill, network, at) SELECT 'a', id, 'R1', "
+      f"network || 'x', 1 FROM parcel WHERE id = ({ORDER_OF % 'returned'})",)),
     P("I5", "two open interceptions of a parcel", (
       set_of("interception", f"parcel = ({ORDER_OF % 'accepted'})", "sending"),)),
     P("K2", "a push applied twice", (
@@ -420,7 +435,7 @@ def test_every_rule_has_a_title_and_is_broken_once() -> None:
 
 
 def test_every_rule_that_was_asked_for_is_there() -> None:
-    asked = [f"M{n}" for n in range(1, 12)] + [f"C{n}" for n in range(6, 13)]
+    asked = [f"M{n}" for n in range(1, 12)] + [f"C{n}" for n in range(6, 14)]
     asked += [
         "I5",
         "K2",

@@ -130,6 +130,7 @@ REFUSED = (
     R("a cause of no failure", changed("failure = 'CARRIER'", "returned"), CHECK),
     R("a decision of no table", changed("decision = 'PERHAPS'", "processing"), CHECK),
     R("a movement of no table", changed("movement = 'FLYING'", "accepted"), CHECK),
+    R("a quoted status of no table", changed("quoted_status = 'FLYING'", "accepted"), CHECK),
     R("two open interceptions of a parcel", changed(
       "parcel = (SELECT parcel FROM interception WHERE id = '{accepted}')", "sending"), UNIQUE),
     R("a quote used twice", changed(

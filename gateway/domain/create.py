@@ -80,7 +80,7 @@ def create(book: Book, command: CreateInterception, env: Env, terms: Terms) -> C
         parcel=parcel.id,
         quote=quote.id,
         channel=quote.channel,
-        account=parcel.account,
+        account=quote.account,
         waybill=parcel.waybill,
         fee_minor=quote.fee_minor,
         cap_minor=quote.cap_minor,
@@ -104,6 +104,10 @@ def create(book: Book, command: CreateInterception, env: Env, terms: Terms) -> C
         promised_at=0,
         send_deadline=env.now + contract.send_deadline_ms,
         evidence_by=env.now + contract.evidence_by_ms,
+        request_id=command.request_id,
+        network=parcel.network,
+        quoted_status=quote.status,
+        updated_at=env.now,
     )
     book.put(replace(quote, used_by=interception.id))
     book.put(Request(key, "Create", mark, interception.id, env.now))
@@ -141,6 +145,8 @@ def _unusable(
     if quote.used_by is not None:
         return Refusal(Why.QUOTE_USED, field="quote_id", subject=quote.used_by)
     parcel = book.need(Parcel, quote.parcel)
+    if (parcel.channel, parcel.account) != (quote.channel, quote.account):
+        return Refusal(Why.QUOTE_EXPIRED, field="quote_id")  # it has been registered over another
     case = case_of(book, parcel, Status(quote.status), terms)
     if case is None:
         return Refusal(Why.CARRIER_NOT_CONFIGURED)

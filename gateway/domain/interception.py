@@ -216,6 +216,10 @@ class Interception:
     promised_at: int  # when ACCEPTED; 0 never
     send_deadline: int
     evidence_by: int
+    request_id: str  # the caller's, of its Create
+    network: str  # its parcel's
+    quoted_status: str  # the parcel's, as its quote saw it
+    updated_at: int  # time of its last event
 
     @property
     def open(self) -> bool:
@@ -368,6 +372,7 @@ class Quote:
     created_at: int
     expires_at: int
     used_by: str | None
+    account: str
 
 
 @dataclass(frozen=True, slots=True)

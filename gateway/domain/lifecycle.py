@@ -88,7 +88,7 @@ def write(
             at=now,
         )
     )
-    changed: Any = {column.value: target, "version": seq, **fields}
+    changed: Any = {column.value: target, "version": seq, "updated_at": now, **fields}
     return book.put(amend(interception, **changed))
 
 

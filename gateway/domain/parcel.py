@@ -147,12 +147,15 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """A return waybill: another number of a parcel that is known already."""
+    """A return waybill: another number of a parcel that is known already. Several parcels may
+    come back under one, and carriers use them again."""
 
     PARENT: ClassVar[str] = "parcel"
-    id: str  # network/waybill
+    id: str  # parcel/waybill
     parcel: str
     waybill: str
+    network: str  # the parcel's
+    at: int  # when it was first heard of
 
 
 @dataclass(frozen=True, slots=True)

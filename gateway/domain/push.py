@@ -29,7 +29,7 @@ from gateway.domain.parcel import (
     ScanRow,
 )
 from gateway.domain.reading import QUIET_MS, latest
-from gateway.domain.register import store_scans
+from gateway.domain.register import aliases, newest, store_scans
 
 
 def told(book: Book, delivery: Delivery, network: str, tier: Tier, env: Env, terms: Terms) -> bool:
@@ -54,12 +54,11 @@ def told(book: Book, delivery: Delivery, network: str, tier: Tier, env: Env, ter
 def _of_numbers(book: Book, network: str, waybills: Iterable[str]) -> list[Parcel]:
     found = []
     for waybill in waybills:
-        alias = book.get(Alias, f"{network}/{waybill}")
-        ours = [p for p in book.all(Parcel) if p.network == network and p.waybill == waybill]
-        if ours:
-            found.append(max(ours, key=lambda parcel: parcel.epoch))
-        elif alias is not None:
-            found.append(book.need(Parcel, alias.parcel))
+        ours = newest(book, network, waybill)
+        if ours is not None:
+            found.append(ours)
+        else:
+            found += [book.need(Parcel, a.parcel) for a in aliases(book, network, waybill)]
     return found
 
 

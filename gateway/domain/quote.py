@@ -19,7 +19,7 @@ from gateway.domain.parcel import (
     ScanRow,
 )
 from gateway.domain.refusal import Refusal, Refusals, Why
-from gateway.domain.register import keep_reading, newest
+from gateway.domain.register import aliases, keep_reading, newest
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +50,12 @@ class Quoted:
 
 def make_quote(book: Book, command: MakeQuote, env: Env, terms: Terms) -> Quoted | No:
     parcel = newest(book, command.network, command.waybill)
-    alias = book.get(Alias, f"{command.network}/{command.waybill}")
-    if parcel is None and alias is not None:
-        owner = book.need(Parcel, alias.parcel)
-        mine = (owner.tenant, owner.merchant) == (command.tenant, command.merchant)
+    if parcel is None:
+        returning = aliases(book, command.network, command.waybill)
+        owners = [book.need(Parcel, alias.parcel) for alias in returning]
+        mine = any((o.tenant, o.merchant) == (command.tenant, command.merchant) for o in owners)
         return Refusals((Refusal(Why.RETURN_LEG if mine else Why.WAYBILL_NOT_YOURS),))
-    if parcel is None or (parcel.tenant, parcel.merchant) != (command.tenant, command.merchant):
+    if (parcel.tenant, parcel.merchant) != (command.tenant, command.merchant):
         return Refusals((Refusal(Why.WAYBILL_NOT_YOURS),))
     if parcel.purged_at:  # nobody to send it back to: it has to be registered again
         return Refusals((Refusal(Why.WAYBILL_NOT_YOURS, field="waybill"),))
@@ -85,6 +85,7 @@ def make_quote(book: Book, command: MakeQuote, env: Env, terms: Terms) -> Quoted
             created_at=env.now,
             expires_at=env.now + terms.policy.quote_valid_ms,
             used_by=None,
+            account=parcel.account,
         )
     )
     return Quoted(parcel, status, quote, ())

@@ -58,7 +58,6 @@ def register_parcel(book: Book, command: RegisterParcel, env: Env, terms: Terms)
     orders = {line.order_no for line in command.lines}
     if len(command.lines) > LINES_MAX or len(orders) > ORDERS_MAX:
         return Refusal(Why.LIMIT_REACHED, detail=f"{ORDERS_MAX} orders, {LINES_MAX} lines")
-    alias = book.get(Alias, f"{command.network}/{command.waybill}")
     found = newest(book, command.network, command.waybill)
     epoch = 1
     if found is not None:
@@ -66,7 +65,7 @@ def register_parcel(book: Book, command: RegisterParcel, env: Env, terms: Terms)
         if env.now - max(last, found.registered_at) <= EPOCH_GAP_MS:
             return _again(book, command, found, env, terms)
         epoch = found.epoch + 1
-    elif alias is not None:
+    elif returning(book, command, env.now):
         return Refusal(Why.WAYBILL_NOT_YOURS, field="waybill")
     parcel = book.put(
         Parcel(
@@ -148,6 +147,19 @@ def newest(book: Book, network: str, waybill: str) -> Parcel | None:
     return max(found, key=lambda parcel: parcel.epoch, default=None)
 
 
+def returning(book: Book, command: RegisterParcel, now: int) -> bool:
+    """Whether the number is that of somebody's way back, and not of one that is long over."""
+    back = aliases(book, command.network, command.waybill)
+    return any(now - alias.at <= EPOCH_GAP_MS for alias in back)
+
+
+def aliases(book: Book, network: str, waybill: str) -> list[Alias]:
+    """Who is coming back under this number now, as far as we have heard."""
+    found = [a for a in book.all(Alias) if a.network == network and a.waybill == waybill]
+    newest_at = max((alias.at for alias in found), default=0)
+    return [alias for alias in found if newest_at - alias.at <= EPOCH_GAP_MS]
+
+
 def store_scans(
     book: Book,
     parcel: Parcel,
@@ -163,6 +175,7 @@ def store_scans(
     Scans of a lesser tier take no room from better ones.
     """
     people = book.of(Person, parcel.id)
+    numbers = {parcel.waybill, *(alias.waybill for alias in book.of(Alias, parcel.id))}
     known = sum(1 for row in book.of(ScanRow, parcel.id) if row.tier <= tier)
     for scan in scans:
         row = scan_row(parcel, people, scan, tier, env.now)
@@ -173,10 +186,9 @@ def store_scans(
         elif found is not None and row.tier < found.tier:
             book.put(replace(row, arrived_at=found.arrived_at))
         back = row.return_waybill
-        if back and tier is Tier.T1 and back != parcel.waybill:
-            key = f"{parcel.network}/{back}"
-            if book.get(Alias, key) is None:
-                book.put(Alias(key, parcel.id, back))
+        if back and tier is Tier.T1 and back not in numbers:
+            numbers.add(back)
+            book.put(Alias(f"{parcel.id}/{back}", parcel.id, back, parcel.network, env.now))
     here = journey(parcel, book.of(ScanRow, parcel.id))
     status = here.status
     if asked_at is not None and status is Status.UNKNOWN:

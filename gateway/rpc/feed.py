@@ -175,27 +175,26 @@ class Feed:
             return []
         ids = sorted({row.interception for _, row in page})
         named = sorted({row.evidence for _, row in page if row.evidence})
-        found, proofs = await self._store.several(
+        found, besides, proofs = await self._store.several(
             (Interception, "interceptions_by_id", {"keys": ids}),
+            (messages.Beside, "beside", {"keys": ids}),
             (Evidence, "evidence_by_id", {"keys": named}),
         )
+        beside = {each.interception: each for each in besides}
         rows = {row.id: row for row in found}
+        shown = {row.id: messages.interception(row, self._terms, beside[row.id]) for row in found}
         said = {proof.id: proof for proof in proofs}
-        return [
-            self._told(position, event, rows[event.interception], said.get(event.evidence or ""))
-            for position, event in page
-        ]
-
-    def _told(
-        self, position: int, event: EventRow, row: Interception, proof: Evidence | None
-    ) -> Told:
-        message = pb.InterceptServiceWatchResponse(
-            cursor=str(position),
-            event=messages.event(position, event, proof),
-            interception=messages.interception(row, self._terms),
-        )
-        written = message.SerializeToString()
-        return Told(position, event.tenant, row.id, row.merchant, written)
+        told = []
+        for position, event in page:
+            key = event.interception
+            message = pb.InterceptServiceWatchResponse(
+                cursor=str(position),
+                event=messages.event(position, event, said.get(event.evidence or "")),
+                interception=shown[key],
+            )
+            written = message.SerializeToString()
+            told.append(Told(position, event.tenant, key, rows[key].merchant, written))
+        return told
 
 
 def _reached(told: Sequence[Told], newest: int) -> int:

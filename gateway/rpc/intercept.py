@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from google.protobuf.message import Message
@@ -70,14 +69,9 @@ class InterceptService:
         if work is not None:
             row = await self._told(row, work, call)
         if created.replayed:
-            beside = replace((await self._beside([row]))[row.id], request_id=request.request_id)
+            beside = (await self._beside([row]))[row.id]
         else:
-            beside = messages.Beside(
-                request_id=request.request_id,
-                order_nos=place.order_nos if place is not None else (),
-                network=place.network if place is not None else "",
-                quoted_status=place.status if place is not None else "",
-            )
+            beside = messages.Beside(order_nos=place.order_nos if place is not None else ())
         return pb.InterceptServiceCreateResponse(
             interception=messages.interception(row, self._shell.terms, beside),
             replayed=created.replayed,

@@ -219,28 +219,22 @@ class Beside:
     """What an interception shows of other rows, as the store reads it."""
 
     interception: str = ""
-    request_id: str = ""
     order_nos: tuple[str, ...] = ()  # of each line, in the lines' order
     return_waybill: str = ""
-    network: str = ""
     claim_ids: tuple[str, ...] = ()
     open_exceptions: int = 0
-    quoted_status: str = ""
-    updated_at: int = 0
 
 
 NOTHING = Beside()
 
 
 def interception(row: Interception, terms: Terms, beside: Beside = NOTHING) -> Any:
-    adapter = terms.adapters.get(row.channel)
-    own = adapter.network if adapter is not None and not adapter.networks else ""
     message = intercepts.Interception(
         id=row.id,
         merchant_id=short(row.merchant),
         parcel_id=row.parcel,
         carrier=row.channel,
-        network=beside.network or own,
+        network=row.network,
         account=row.account,
         waybill=row.waybill,
         return_waybill=beside.return_waybill,
@@ -256,7 +250,7 @@ def interception(row: Interception, terms: Terms, beside: Beside = NOTHING) -> A
         fee=money(row.fee_minor, row.currency),
         cap=money(row.cap_minor, row.currency),
         created_at=time(row.created_at),
-        updated_at=time(beside.updated_at or row.decided_at or row.created_at),
+        updated_at=time(row.updated_at),
         send_deadline=time(row.send_deadline),
         evidence_by=time(row.evidence_by),
         promised_at=time(row.promised_at),
@@ -266,14 +260,14 @@ def interception(row: Interception, terms: Terms, beside: Beside = NOTHING) -> A
         carrier_reference=row.reference,
         assumed=row.assumed,
         quote_id=row.quote,
-        request_id=beside.request_id,
+        request_id=row.request_id,
         cancel_ticket=row.cancel_ticket,
         refund_advice=advice(row, terms),
         agreement_id=row.agreement,
         version=row.version,
         open_exception_count=beside.open_exceptions,
         claim_ids=beside.claim_ids,
-        quoted_status=STATUS.get(beside.quoted_status, 0),
+        quoted_status=STATUS[row.quoted_status],
     )
     if row.reason:
         message.refused_messages.extend(spoken(row.reason))

@@ -53,6 +53,7 @@ class ParcelService:
             key, terms = request.waybill, self._shell.terms
             network = network_of(key.carrier, key.channel_code, terms, "waybill.")
             found = await self._by_number(network, key.waybill) if network is not None else []
+            found = [parcel for parcel in found if parcel.tenant == call.caller.tenant]
         if not found or found[0].tenant != call.caller.tenant:
             raise not_yours()
         return pb.ParcelServiceGetResponse(parcel=await self.shown(found[0]))

@@ -30,9 +30,7 @@ class Place:
     tenant: str
     channel: str
     account: str
-    status: str
     order_nos: tuple[str, ...]
-    network: str
 
 
 class Places:
@@ -42,13 +40,11 @@ class Places:
         self._store = store
         self._known: OrderedDict[str, Place] = OrderedDict()
 
-    def keep(self, quote: Quote, parcel: Parcel, lines: Sequence[OrderLine]) -> None:
+    def keep(self, quote: Quote, lines: Sequence[OrderLine]) -> None:
         self._known[quote.id] = Place(
             tenant=quote.tenant,
             channel=quote.channel,
-            network=parcel.network,
-            account=parcel.account,
-            status=quote.status,
+            account=quote.account,
             order_nos=tuple(dict.fromkeys(line.order_no for line in lines)),
         )
         if len(self._known) > PLACES_MAX:
@@ -61,11 +57,8 @@ class Places:
             found = await self._store.rows(Quote, "quote", id=key)
             if not found:
                 return None
-            parcels, lines = await self._store.several(
-                (Parcel, "parcel", {"id": found[0].parcel}),
-                (OrderLine, "lines_of_parcel", {"parcel": found[0].parcel}),
-            )
-            self.keep(found[0], parcels[0], lines)
+            lines = await self._store.rows(OrderLine, "lines_of_parcel", parcel=found[0].parcel)
+            self.keep(found[0], lines)
             place = self._known[key]
         return place if place.tenant == tenant else None
 
@@ -157,7 +150,7 @@ class Quoting:
         )
         awarded = sum(award.amount for award in awards)
         if quoted.quote is not None:
-            self._places.keep(quoted.quote, parcel, lines)
+            self._places.keep(quoted.quote, lines)
             shown = messages.quote(quoted.quote, parcel, lines, awarded)
         else:
             no(shown, request, quoted.unmet)

@@ -202,7 +202,12 @@ LEFT JOIN (
     WHERE back = 1
     GROUP BY interception) f ON f.interception = i.id
 WHERE i.decision <> COALESCE(f.decision, '') OR i.money <> COALESCE(f.money, '')
-    OR i.movement <> COALESCE(f.movement, 'NONE') OR i.cancel <> COALESCE(f.cancel, 'NONE');
+    OR i.movement <> COALESCE(f.movement, 'NONE') OR i.cancel <> COALESCE(f.cancel, 'NONE')
+UNION ALL
+SELECT i.id, 'not updated at its last event'
+FROM interception i
+JOIN event e ON e.interception = i.id AND e.seq = i.version
+WHERE i.updated_at <> e.at;
 
 -- name: C10
 -- One live attempt of a kind per interception
@@ -235,6 +240,24 @@ FROM interception i
 WHERE i.promised_at > 0
     AND (CASE WHEN i.path = 'cancelled_before_pickup' THEN 1 ELSE 0 END)
     <> (CASE WHEN i.movement = 'NOT_SHIPPED' THEN 1 ELSE 0 END);
+
+-- name: C13
+-- What a row repeats of others is what they say: request, parcel and quote
+SELECT i.id AS id, 'no such request made it' AS fault
+FROM interception i
+LEFT JOIN request r ON r.id = i.tenant || '/' || i.request_id
+WHERE r.id IS NULL OR r.subject <> i.id OR r.method <> 'Create'
+UNION ALL
+SELECT i.id, 'network is not its parcel''s, or quoted status not its quote''s'
+FROM interception i
+JOIN parcel p ON p.id = i.parcel
+JOIN quote q ON q.id = i.quote
+WHERE i.network <> p.network OR i.quoted_status <> q.status
+UNION ALL
+SELECT a.id, 'a return waybill on another network than its parcel'
+FROM alias a
+JOIN parcel p ON p.id = a.parcel
+WHERE a.network <> p.network;
 
 -- name: I5
 -- At most one open interception per parcel

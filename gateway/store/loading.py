@@ -115,7 +115,7 @@ def plan(book: Book, wants: list[Wants], now: int, machine_ms: int, *, shared: b
     asked += named.interceptions
     asked += [*subjects, *(j.subject for j in jobs), *(c.interception for c in book.all(Claim))]
     yield from load("load_interception", [*every("interceptions"), *asked], Interception)
-    yield from load("load_alias", every("waybills"), Alias)
+    yield from load("load_alias_by_number", every("waybills"), Alias)
     yield from load("load_parcel_by_number", every("waybills"), Parcel)
     yield from _families(book, wants, load, every, set(asked))
     if shared and not _parcels(book) <= locked:

@@ -93,9 +93,9 @@ WHERE id = :id;
 
 -- name: insert_alias
 INSERT INTO alias (
-    id, parcel, waybill
+    id, parcel, waybill, network, at
 ) VALUES (
-    :id, :parcel, :waybill
+    :id, :parcel, :waybill, :network, :at
 );
 
 -- name: insert_subscription
@@ -135,10 +135,10 @@ INSERT INTO incident (
 -- name: insert_quote
 INSERT INTO quote (
     id, tenant, merchant, parcel, channel, status, fee_minor, cap_minor, currency, created_at,
-    expires_at, used_by
+    expires_at, used_by, account
 ) VALUES (
     :id, :tenant, :merchant, :parcel, :channel, :status, :fee_minor, :cap_minor, :currency,
-    :created_at, :expires_at, :used_by
+    :created_at, :expires_at, :used_by, :account
 );
 
 -- name: update_quote
@@ -151,12 +151,13 @@ INSERT INTO interception (
     id, tenant, merchant, parcel, quote, channel, account, waybill, fee_minor, cap_minor,
     currency, agreement, cancel_ticket, decision, movement, failure, money, cancel, path,
     reason, carrier_code, reference, assumed, version, created_at, sent_at, decided_at,
-    promised_at, send_deadline, evidence_by
+    promised_at, send_deadline, evidence_by, request_id, network, quoted_status, updated_at
 ) VALUES (
     :id, :tenant, :merchant, :parcel, :quote, :channel, :account, :waybill, :fee_minor,
     :cap_minor, :currency, :agreement, :cancel_ticket, :decision, :movement, :failure, :money,
     :cancel, :path, :reason, :carrier_code, :reference, :assumed, :version, :created_at,
-    :sent_at, :decided_at, :promised_at, :send_deadline, :evidence_by
+    :sent_at, :decided_at, :promised_at, :send_deadline, :evidence_by, :request_id, :network,
+    :quoted_status, :updated_at
 );
 
 -- name: update_interception
@@ -164,7 +165,7 @@ UPDATE interception SET
     decision = :decision, movement = :movement, failure = :failure, money = :money,
     cancel = :cancel, path = :path, reason = :reason, carrier_code = :carrier_code,
     reference = :reference, assumed = :assumed, version = :version, sent_at = :sent_at,
-    decided_at = :decided_at, promised_at = :promised_at
+    decided_at = :decided_at, promised_at = :promised_at, updated_at = :updated_at
 WHERE id = :id AND version <= :version;
 
 -- name: insert_attempt
@@ -375,8 +376,8 @@ SELECT * FROM claim WHERE id IN (:keys);
 -- name: load_interception
 SELECT * FROM interception WHERE id IN (:keys);
 
--- name: load_alias
-SELECT * FROM alias WHERE id IN (:keys);
+-- name: load_alias_by_number
+SELECT * FROM alias WHERE (network || '/' || waybill) IN (:keys);
 
 -- name: load_parcel_by_number
 SELECT * FROM parcel WHERE (network || '/' || waybill) IN (:keys);
@@ -478,7 +479,7 @@ UNION SELECT parcel FROM quote WHERE id IN (:quotes)
 UNION SELECT parcel FROM interception WHERE id IN (:interceptions)
 UNION SELECT parcel FROM claim WHERE id IN (:claims)
 UNION SELECT parcel FROM award WHERE id IN (:awards)
-UNION SELECT parcel FROM alias WHERE id IN (:waybills)
+UNION SELECT parcel FROM alias WHERE (network || '/' || waybill) IN (:waybills)
 UNION SELECT id FROM parcel WHERE (network || '/' || waybill) IN (:waybills);
 
 -- name: jobs_of_parcels
@@ -516,7 +517,7 @@ UNION SELECT id FROM interception WHERE reference <> '' AND reference IN (:keys)
 UNION SELECT interception.id FROM parcel JOIN interception ON interception.parcel = parcel.id
     WHERE (parcel.network || '/' || parcel.waybill) IN (:waybills)
 UNION SELECT interception.id FROM alias JOIN interception ON interception.parcel = alias.parcel
-    WHERE alias.id IN (:waybills);
+    WHERE (alias.network || '/' || alias.waybill) IN (:waybills);
 
 -- name: claimed_by_lines
 SELECT id FROM claim WHERE id IN (:keys)
@@ -525,7 +526,7 @@ UNION SELECT claim FROM award WHERE id IN (:keys)
 UNION SELECT claim.id FROM parcel JOIN claim ON claim.parcel = parcel.id
     WHERE (parcel.network || '/' || parcel.waybill) IN (:waybills)
 UNION SELECT claim.id FROM alias JOIN claim ON claim.parcel = alias.parcel
-    WHERE alias.id IN (:waybills);
+    WHERE (alias.network || '/' || alias.waybill) IN (:waybills);
 
 -- name: load_line_match
 SELECT * FROM line_match WHERE id IN (:keys);
@@ -879,7 +880,8 @@ SELECT exception.id, exception.kind, exception.detail, exception.opened_at,
 -- name: parcel_by_alias
 -- at once
 SELECT parcel.* FROM parcel JOIN alias ON alias.parcel = parcel.id
-    WHERE alias.id = :network || '/' || :waybill;
+    WHERE (alias.network || '/' || alias.waybill) = :network || '/' || :waybill
+    ORDER BY alias.at DESC, parcel.id;
 
 -- name: request
 -- at once
@@ -930,10 +932,7 @@ SELECT * FROM interception WHERE id IN (:keys);
 -- What interceptions show of other rows: a row for each of them, lists as JSON, oldest first.
 -- name: beside
 -- at once
-SELECT i.id AS interception, p.network AS network, q.status AS quoted_status,
-    COALESCE((SELECT substr(r.id, length(i.tenant) + 2) FROM request r
-        WHERE r.subject = i.id AND r.method = 'Create' ORDER BY r.at, r.id LIMIT 1), '')
-        AS request_id,
+SELECT i.id AS interception,
     COALESCE((SELECT MAX(a.waybill) FROM alias a WHERE a.parcel = i.parcel), '')
         AS return_waybill,
     (SELECT json_group_array(l.order_no) FROM (SELECT order_no FROM order_line
@@ -941,11 +940,8 @@ SELECT i.id AS interception, p.network AS network, q.status AS quoted_status,
     (SELECT json_group_array(c.id) FROM (SELECT id FROM claim WHERE claim.parcel = i.parcel
         AND claim.interception = i.id ORDER BY claim.filed_at, claim.id) c) AS claim_ids,
     (SELECT COUNT(*) FROM exception x WHERE x.subject = i.id AND x.closed_at IS NULL)
-        AS open_exceptions,
-    COALESCE((SELECT e.at FROM event e WHERE e.interception = i.id AND e.seq = i.version), 0)
-        AS updated_at
-    FROM interception i JOIN parcel p ON p.id = i.parcel JOIN quote q ON q.id = i.quote
-    WHERE i.id IN (:keys);
+        AS open_exceptions
+    FROM interception i WHERE i.id IN (:keys);
 
 -- name: exceptions_of
 -- at once

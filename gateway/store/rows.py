@@ -121,6 +121,24 @@ def queries(place: Callable[[str], str]) -> Mapping[str, Query]:
     return made
 
 
+Bound = tuple[str, Callable[[Any], Sequence[Any]]]
+
+
+def per_kind(
+    named: Mapping[str, Query],
+) -> tuple[dict[type[Any], Bound], dict[type[Any], Bound]]:
+    """Per kind of row: the insert, and the update where it may change."""
+    inserts: dict[type[Any], Bound] = {}
+    updates: dict[type[Any], Bound] = {}
+    for kind, table, mutable in TABLES:
+        insert = named[f"insert_{table}"]
+        inserts[kind] = insert.positional, insert.values()
+        if mutable:
+            update = named[f"update_{table}"]
+            updates[kind] = update.positional, update.values()
+    return inserts, updates
+
+
 def chosen(named: Mapping[str, Query], name: str, params: Mapping[str, Any]) -> Query:
     """The statement of this name for these parameters: entered by the first way that is given."""
     query = named[name]

@@ -1,6 +1,7 @@
 """The schema's text: schema.sql with the lists of values and the edges of the domain's tables."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from re import Match
@@ -10,30 +11,66 @@ from gateway.domain import carrier, claim, fees, interception, ledger, parcel, s
 
 COLUMN = regex(r"    (\w+) (TEXT|\{\w+\})")
 LIST = regex(r"(\w+) (NOT )?IN \(([^()]+)\)")
-VERSION = 4  # of the schema; `serve` refuses any other
+VERSION = 5  # of the schema; `serve` refuses any other
 TABLE = regex(r"CREATE (?:TABLE (\w+)|(?:UNIQUE )?INDEX \w+\s+ON (\w+)|VIEW (\w+))")
-# What a version brought: the tables that the one before it did not have.
-SINCE: Mapping[int, frozenset[str]] = {
-    2: frozenset({"replica", "safe_mode"}),
-    3: frozenset({"subscription"}),
-    4: frozenset(
-        {"statement", "statement_part", "statement_line", "line_match", "withdrawal", "difference"}
+Filled = Mapping[str, str]  # new columns of a table, by what they hold in a row that was there: old
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a version of the schema brought."""
+
+    tables: frozenset[str] = frozenset()
+    remade: Mapping[str, Filled] = field(default_factory=dict)  # without a column: new kinds
+    indexes: frozenset[str] = frozenset()  # that tables which were there have been given
+    dropped: frozenset[str] = frozenset()  # indexes that nothing asks any more
+
+
+STEPS: Mapping[int, Step] = {
+    2: Step(tables=frozenset({"replica", "safe_mode"})),
+    3: Step(tables=frozenset({"subscription"})),
+    4: Step(
+        tables=frozenset(
+            {
+                *("statement", "statement_part", "statement_line", "line_match"),
+                *("withdrawal", "difference"),
+            }
+        ),
+        remade={"exception": {}, "transfer": {}},
+        indexes=frozenset(
+            {
+                *("interception_by_reference", "claim_by_reference"),  # for statements
+                *("parcel_by_waybill", "order_line_by_order", "interception_by_ticket"),  # lists
+                *("claim_by_merchant", "exception_by_time", "exception_open", "transfer_of_award"),
+            }
+        ),
+    ),
+    5: Step(
+        remade={
+            "alias": {
+                "network": "(SELECT p.network FROM parcel p WHERE p.id = old.parcel)",
+                "at": "COALESCE((SELECT MIN(s.arrived_at) FROM scan s WHERE s.parcel = old.parcel "
+                "AND s.return_waybill = old.waybill), 0)",
+            },
+            "quote": {"account": "(SELECT p.account FROM parcel p WHERE p.id = old.parcel)"},
+            "interception": {
+                "request_id": "COALESCE((SELECT substr(r.id, length(old.tenant) + 2) "
+                "FROM request r WHERE r.subject = old.id AND r.method = 'Create' "
+                "ORDER BY r.at, r.id LIMIT 1), '')",
+                "network": "(SELECT p.network FROM parcel p WHERE p.id = old.parcel)",
+                "quoted_status": "(SELECT q.status FROM quote q WHERE q.id = old.quote)",
+                "updated_at": "COALESCE((SELECT e.at FROM event e "
+                "WHERE e.interception = old.id AND e.seq = old.version), old.created_at)",
+            },
+        },
+        indexes=frozenset({"one_alias", "alias_number"}),
+        dropped=frozenset({"request_of_subject", "alias_of_parcel"}),
     ),
 }
-# The tables whose `kind` may have new values since, and the indexes that old tables were given.
-WIDENED: Mapping[int, tuple[str, ...]] = {4: ("exception", "transfer")}
-INDEXED: Mapping[int, frozenset[str]] = {
-    4: frozenset(
-        {
-            *("interception_by_reference", "claim_by_reference"),  # for statements
-            *("parcel_by_waybill", "order_line_by_order", "interception_by_ticket"),  # for lists
-            *("claim_by_merchant", "exception_by_time", "exception_open", "transfer_of_award"),
-        }
-    )
-}
 GUARDED = regex(r" ON (\w+) ")
-INDEX = regex(r"CREATE INDEX (\w+) ON")
-Widen = Callable[[str, list[str]], Iterator[str]]  # a table, by the statements that make it
+INDEX = regex(r"CREATE (?:UNIQUE )?INDEX (\w+)\s+ON")
+# How a table is changed, by the statements that make it now.
+Remake = Callable[[str, list[str], Filled], Iterator[str]]
 
 LISTS: dict[str, Iterable[Enum]] = {
     "store_status": parcel.StoreStatus,
@@ -87,8 +124,13 @@ def after(version: int) -> int:
     return version + 1 if version else VERSION
 
 
+def remade(version: int) -> Iterable[str]:
+    """The tables that the next step makes anew, where the engine can do no less."""
+    return STEPS[after(version)].remade if version else ()
+
+
 def steps(
-    version: int, dialect: Mapping[str, str], guards: Iterable[str], widen: Widen
+    version: int, dialect: Mapping[str, str], guards: Iterable[str], remake: Remake
 ) -> Iterator[str]:
     """The statements that lead from a version to the next one. 0 is a store without any."""
     made = list(statements(dialect))
@@ -96,20 +138,21 @@ def steps(
         yield from made
         yield from guards
         return
-    wanted, target = SINCE[after(version)], after(version)
-    widened = WIDENED.get(target, ())
-    fresh = {text for text in made if _index(text) in INDEXED.get(target, ())}
-    for table in widened:
-        old = [text for text in made if table in _tables(text) and text not in fresh]
-        yield from widen(table, old)
+    step = STEPS[after(version)]
+    fresh = {text for text in made if _index(text) in step.indexes}
+    for table, filled in step.remade.items():
+        now = [text for text in made if table in _tables(text) and text not in fresh]
+        yield from remake(table, now, filled)
+    for index in sorted(step.dropped):
+        yield f"DROP INDEX IF EXISTS {index}"
     for text in made:
         if text in fresh:
             yield f"DROP INDEX IF EXISTS {_index(text)}"  # one that has other columns now
-        if wanted & _tables(text) or text in fresh:
+        if step.tables & _tables(text) or text in fresh:
             yield text
     for guard in guards:
         guarded = GUARDED.search(guard)
-        if guarded and guarded[1] in wanted:
+        if guarded and guarded[1] in step.tables:
             yield guard
 
 

@@ -87,9 +87,12 @@ CREATE INDEX person_of_parcel ON person (parcel);
 CREATE TABLE alias (
     id TEXT PRIMARY KEY,
     parcel TEXT NOT NULL REFERENCES parcel (id),
-    waybill TEXT NOT NULL
+    waybill TEXT NOT NULL,
+    network TEXT NOT NULL,
+    at {int} NOT NULL
 ) {end};
-CREATE INDEX alias_of_parcel ON alias (parcel);
+CREATE UNIQUE INDEX one_alias ON alias (parcel, waybill);
+CREATE INDEX alias_number ON alias ((network || '/' || waybill));
 CREATE INDEX alias_by_number ON alias (waybill);
 
 -- Parcels that the carrier is asked to push about. Once it has been, the time is that of renewal.
@@ -141,7 +144,8 @@ CREATE TABLE quote (
     currency TEXT NOT NULL,
     created_at {int} NOT NULL,
     expires_at {int} NOT NULL CHECK (expires_at > created_at),
-    used_by TEXT UNIQUE
+    used_by TEXT UNIQUE,
+    account TEXT NOT NULL
 ) {end};
 
 CREATE TABLE request (
@@ -152,8 +156,7 @@ CREATE TABLE request (
     at {int} NOT NULL
 ) {end};
 
-CREATE INDEX request_of_subject ON request (subject);
-
+-- The last four columns repeat what its request, parcel, quote and last event say.
 CREATE TABLE interception (
     id TEXT PRIMARY KEY,
     tenant TEXT NOT NULL,
@@ -185,6 +188,10 @@ CREATE TABLE interception (
     promised_at {int} NOT NULL,
     send_deadline {int} NOT NULL,
     evidence_by {int} NOT NULL,
+    request_id TEXT NOT NULL,
+    network TEXT NOT NULL,
+    quoted_status TEXT NOT NULL CHECK (quoted_status IN ({status})),
+    updated_at {int} NOT NULL,
     CHECK ((fee_minor = 0) = (money = 'NONE')),
     CHECK ((movement = 'RETURN_FAILED') = (failure <> '')),
     CHECK ((decision IN ({undecided})) = (decided_at = 0)),

@@ -180,19 +180,31 @@ def _update(query: Query, columns: Mapping[str, str]) -> Writing:
 def statements(version: int) -> Iterator[str]:
     """The statements that lead from a version of the schema to the next one. Text is compared
     byte by byte, as everywhere else, whatever the database's own language."""
-    for statement in schema.steps(version, DIALECT, _guards(), _widened):
+    for statement in schema.steps(version, DIALECT, _guards(), _remade):
         yield TEXT.sub('TEXT COLLATE "C"', statement)
     if version == 0:
         yield "CREATE TABLE schema_version (version BIGINT NOT NULL)"
 
 
-def _widened(table: str, made: list[str]) -> Iterator[str]:
-    """The check of a column is named after it."""
-    found = KIND.search(made[0])
-    if found is None:
-        raise ValueError(f"{table} has no check of its kind")
-    yield f"ALTER TABLE {table} DROP CONSTRAINT {table}_kind_check"
-    yield f"ALTER TABLE {table} ADD CONSTRAINT {table}_kind_check {found[1]}"
+def _remade(table: str, made: list[str], filled: schema.Filled) -> Iterator[str]:
+    """In place: the check of its kind, which is named after it, or columns and what they hold."""
+    kind = KIND.search(made[0])
+    if not filled and kind is not None:
+        yield f"ALTER TABLE {table} DROP CONSTRAINT {table}_kind_check"
+        yield f"ALTER TABLE {table} ADD CONSTRAINT {table}_kind_check {kind[1]}"
+        return
+    for column in filled:
+        yield f"ALTER TABLE {table} ADD COLUMN {_defined(made[0], column)}"
+    changes = ", ".join(f"{column} = {value}" for column, value in filled.items())
+    yield f"UPDATE {table} AS old SET {changes}"
+    for column in filled:
+        yield f"ALTER TABLE {table} ALTER COLUMN {column} SET NOT NULL"
+
+
+def _defined(table: str, column: str) -> str:
+    """A column's own line of the statement that makes the table, but nothing is in it yet."""
+    found = next(line for line in table.splitlines() if line.split()[0] == column)
+    return found.strip().rstrip(",").replace(" NOT NULL", "")
 
 
 def _guards() -> Iterator[str]:

@@ -31,12 +31,11 @@ from gateway.store.lines import Read
 from gateway.store.rows import (
     APPEND_ONLY,
     LISTED,
-    TABLES,
     Builder,
-    Query,
     builder,
     chosen,
     enums,
+    per_kind,
     queries,
 )
 from gateway.store.wholeness import AT_ONCE, Wholeness
@@ -63,6 +62,10 @@ PRAGMAS = (
     f"PRAGMA busy_timeout = {PATIENCE_MS:d}",
     "PRAGMA secure_delete = ON",  # what is erased is overwritten, not only given up
     "PRAGMA wal_autocheckpoint = 4000",
+)
+MIGRATING = (  # so that a table that is made anew is still the one that others refer to
+    "PRAGMA foreign_keys = OFF",
+    "PRAGMA legacy_alter_table = ON",
 )
 CACHE_KIB = {"writes": 32 * 1024, "reads": 48 * 1024}  # the upper pages of a million's trees
 GUARD = (  # what M8 looks for: the triggers that refuse a change
@@ -91,7 +94,7 @@ class Driver:
         self._path = path_of(url)
         self._wholeness = Wholeness(self._path, at_once)
         self._queries = queries(place)
-        self._inserts, self._updates = _statements(self._queries)
+        self._inserts, self._updates = per_kind(self._queries)
         self._builders: dict[tuple[str, type[Any]], Builder] = {}
         self._db: sqlite3.Connection | None = None
         self._turn = asyncio.Lock()  # of that connection
@@ -417,6 +420,8 @@ def migrate(path: Path, points: FailPoints | None = None) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with closing(connect(path)) as db:
+            for pragma in MIGRATING:
+                db.execute(pragma)
             while (found := version(db)) != schema.VERSION:
                 if found > schema.VERSION:
                     raise StoreError(f"{path}: {schema.strange(found)}")
@@ -424,9 +429,12 @@ def migrate(path: Path, points: FailPoints | None = None) -> int:
                 if version(db) == found:
                     if found == 0 and _tables(db):
                         raise StoreError(f"{path} holds something else: no store of ours")
-                    for statement in schema.steps(found, DIALECT, _append_only(), _widened):
+                    for statement in schema.steps(found, DIALECT, _append_only(), _remade):
                         points.hit(STEP)
                         db.execute(statement)
+                    for table in schema.remade(found):
+                        if db.execute(f"PRAGMA foreign_key_check({table})").fetchone():
+                            raise sqlite3.IntegrityError(f"{table} refers to what is not there")
                     if found == 0:
                         db.executemany("INSERT INTO edge VALUES (?, ?, ?)", [*edges()])
                     points.hit(STEP)
@@ -439,18 +447,14 @@ def migrate(path: Path, points: FailPoints | None = None) -> int:
     return schema.VERSION
 
 
-def _widened(table: str, made: list[str]) -> Iterator[str]:
-    """A table's checks cannot be changed: it is made anew, and its rows are moved over. What looks
-    at it stands aside meanwhile."""
-    views = [text for text in schema.statements(DIALECT) if f"FROM {table}" in text]
-    for view in views:
-        yield f"DROP VIEW {view.split()[2]}"
+def _remade(table: str, made: list[str], filled: schema.Filled) -> Iterator[str]:
+    """A table's checks cannot be changed: it is made anew, and its rows are moved over."""
     yield f"ALTER TABLE {table} RENAME TO {table}_before"
     yield made[0]
-    yield f"INSERT INTO {table} SELECT * FROM {table}_before"
+    values = ", ".join(("old.*", *filled.values()))
+    yield f"INSERT INTO {table} SELECT {values} FROM {table}_before AS old"
     yield f"DROP TABLE {table}_before"
     yield from made[1:]
-    yield from views
     yield from (guard for guard in _append_only() if f" ON {table} " in guard)
 
 
@@ -480,21 +484,3 @@ def _bound(params: Mapping[str, Any]) -> Mapping[str, Any]:
 def _table(db: sqlite3.Connection, text: str, params: Mapping[str, Any]) -> Table:
     cursor = db.execute(text, _bound(params))
     return Table([column[0] for column in cursor.description], cursor.fetchall())
-
-
-Bound = tuple[str, Callable[[Any], Sequence[Any]]]
-
-
-def _statements(
-    named: Mapping[str, Query],
-) -> tuple[dict[type[Any], Bound], dict[type[Any], Bound]]:
-    """Per kind of row: the insert, and the update where it may change."""
-    inserts: dict[type[Any], Bound] = {}
-    updates: dict[type[Any], Bound] = {}
-    for kind, table, mutable in TABLES:
-        insert = named[f"insert_{table}"]
-        inserts[kind] = insert.positional, insert.values()
-        if mutable:
-            update = named[f"update_{table}"]
-            updates[kind] = update.positional, update.values()
-    return inserts, updates

@@ -10,7 +10,7 @@ from gateway.domain.fees import Contract, Terms
 from gateway.domain.interception import Decision, Interception, JobKind, Money
 from gateway.domain.parcel import Parcel, Subscription
 from gateway.domain.quote import Quoted
-from gateway.domain.refusal import Refusals, Why
+from gateway.domain.refusal import Refusal, Refusals, Why
 from gateway.domain.register import RegisterParcel
 from tests.domain.stage import FEES, Stage
 
@@ -106,3 +106,23 @@ def test_a_status_that_nobody_can_tell_has_to_be_declared() -> None:
     declared = Stage("mute")
     declared.register(Status.IN_TRANSIT)
     assert declared.do(declared.quoting()).quote is not None
+
+
+@pytest.mark.parametrize(("channel", "account"), [("sf", "other"), ("zto", "main")])
+def test_a_quote_is_of_its_channel_and_account(channel: str, account: str) -> None:
+    """Its price, its verb and its send slot are theirs: over another one a quote is asked anew."""
+    stage = Stage("sf")
+    stage.terms = replace(stage.terms, accounts={**stage.terms.accounts, ("sf", "other"): {}})
+    stage.register()
+    old = stage.quote().quote
+    assert old is not None
+    stage.do(replace(stage.registering(), channel=channel, account=account))
+    refused = stage.do(stage.creating(old.id))
+    assert isinstance(refused, Refusal)
+    assert refused.why is Why.QUOTE_EXPIRED
+    assert stage.book.all(Interception) == []
+    new = stage.do(stage.quoting()).quote
+    created = stage.do(stage.creating(new.id)).interception
+    parcel = stage.book.need(Parcel, new.parcel)
+    assert (created.channel, created.account) == (parcel.channel, parcel.account)
+    assert (new.channel, new.account) == (parcel.channel, parcel.account)

@@ -26,7 +26,7 @@ def ic(key: str, decision: Decision, money: Money, **of: Any) -> Interception:
     row = Interception(
         key, "t", "t/m", "p", "q", "zto", "a", "W1", 800, 0, "CNY", "pa", "", decision,
         Movement.NONE, "", money, Cancel.NONE, "", "", "", f"r-{key}", False, 1, 1_000, 1_050, 0,
-        promised, 0, 0,
+        promised, 0, 0, f"c-{key}", "zto", "in_transit", 1_050,
     )  # fmt: skip
     return replace(row, **of)
 

@@ -274,6 +274,30 @@ async def test_watch_resumed_by_its_cursor_misses_nothing(scene: Scene) -> None:
         ]
 
 
+async def test_watch_list_and_get_show_one_and_the_same(scene: Scene) -> None:
+    """Whole: with what hangs on it, such as its orders, its way back and its claims."""
+    waybill = await scene.ship("sf", "lost")
+    key = (await scene.stop("sf", waybill)).interception.id
+    await scene.rest()
+    await scene.pass_time(12 * DAY)
+    await scene.file(key, waybill, claims.CLAIM_KIND_LOST, 2_000)
+    await scene.rest()
+    got = await scene.get(key)
+    assert (list(got.order_nos), got.request_id) == ([f"O-{waybill}"], f"stop-{waybill}")
+    assert got.return_waybill
+    assert len(got.claim_ids) == 1
+    assert got.quoted_status
+    listed = intercepts.InterceptServiceListRequest(waybill=waybill)
+    assert [got] == (await scene.interceptions.List(listed, metadata=me())).interceptions
+    asked = intercepts.InterceptServiceWatchRequest(interception_id=key, from_start=True)
+    stream = scene.interceptions.Watch(asked, metadata=me(), timeout=10)
+    told = [await stream.read() for _ in range(got.version)]
+    stream.cancel()
+    assert [each.event.seq for each in told] == [*range(1, got.version + 1)]
+    assert all(each.interception == got for each in told)
+    assert told[-1].event.at == got.updated_at
+
+
 async def test_metrics_say_how_it_stands(scene: Scene) -> None:
     await scene.stop("sf", await scene.ship("sf", "returned"))
     await scene.gateway.vitals.refresh()

@@ -62,6 +62,10 @@ ROW = Interception(
     promised_at=0,
     send_deadline=NOW,
     evidence_by=NOW,
+    request_id="r",
+    network="sf",
+    quoted_status="in_transit",
+    updated_at=NOW,
 )
 
 
