@@ -208,20 +208,23 @@ class Pushes:
         """Pushes that were kept and not applied, for they could not be."""
         while self._open:
             try:
-                rows = await self._store.rows(Inbox, "inbox_new", limit=SWEEP_LIMIT)
+                for row in await self._store.rows(Inbox, "inbox_new", limit=SWEEP_LIMIT):
+                    if row.id not in self._at_work:
+                        await self._taken_up(row)
             except Unavailable:
-                rows = []
-            for row in rows:
-                if row.id in self._at_work:
-                    continue
-                gate = self._gates.get((row.channel, row.account))
-                push = Push({"content-type": row.content_type}, row.body)
-                delivery = decoded(gate, push) if gate is not None else None
-                if gate is not None and delivery is not None:
-                    self._launch(row.id, gate, delivery)
-                else:
-                    await self._failed(row.id, "no account reads it")
+                pass
+            except Exception as error:  # whatever one round met, the next one is taken
+                log.exception("sweep failed", error=type(error).__name__)
             await asyncio.sleep(SWEEP_S)
+
+    async def _taken_up(self, row: Inbox) -> None:
+        gate = self._gates.get((row.channel, row.account))
+        push = Push({"content-type": row.content_type}, row.body)
+        delivery = decoded(gate, push) if gate is not None else None
+        if gate is not None and delivery is not None:
+            self._launch(row.id, gate, delivery)
+        else:
+            await self._failed(row.id, "no account reads it")
 
 
 def understood(gate: Gate, push: Push) -> tuple[Inbox, Delivery | None] | None:

@@ -72,6 +72,8 @@ class Vitals:
                 await self._look()
             except (Unavailable, StoreError) as error:
                 log.warning("safe mode not ended", error=type(error).__name__)
+            except Exception as error:  # whatever one look met, the next one is taken
+                log.exception("health not told", error=type(error).__name__)
             await asyncio.sleep(LOOK_S)
 
     async def _run(self) -> None:
@@ -91,6 +93,8 @@ class Vitals:
                     await self.audit()
             except Unavailable:
                 log.warning("store not readable")
+            except Exception as error:  # whatever one round met, the next one is taken
+                log.exception("round not ended", error=type(error).__name__)
             await asyncio.sleep(REFRESH_S)
 
     async def _look(self) -> None:

@@ -9,10 +9,12 @@ lost, reading that row under a lock says whether the batch took place, whichever
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeAlias, TypeVar
 
 import asyncpg
+import structlog
 from asyncpg.connect_utils import SessionAttribute
 
 from gateway.clock import Clock, steady_ms
@@ -62,6 +64,7 @@ BUSY = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockN
 LOST = (
     OSError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a server that does not, or not yet, write, too
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,  # shut down, or ended by an operator
     asyncpg.IdleInTransactionSessionTimeoutError,
@@ -73,6 +76,7 @@ FULL = (
 )
 READ_ONLY = (asyncpg.ReadOnlySQLTransactionError,)  # it has become a standby
 T = TypeVar("T")
+log = structlog.get_logger("store")
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -151,7 +155,8 @@ class Driver:
                 server_settings=SESSION | (WRITING if writes else READING),
                 target_session_attrs=WRITES if writes else LEADS,
             )
-            await _decoding(db)
+            with self._watched(db):
+                await _decoding(db)
         except (*LOST, asyncpg.PostgresError, TimeoutError) as error:
             raise Unavailable(type(error).__name__) from error
         return db
@@ -162,16 +167,26 @@ class Driver:
             return self._db
         db = await self._connect(writes=True)
         try:
-            if await growth.version(db) == schema.VERSION:
-                self._batch = await db.fetchval(JOIN, self._owner) or 0
-                await db.execute(FORGET, DEAD_MS)
-                asked_ms = steady_ms()
-                self._anchor(await db.fetchval(f"SELECT {NOW_MS}"), asked_ms)
+            with self._watched(db):
+                if await growth.version(db) == schema.VERSION:
+                    self._batch = await db.fetchval(sets.JOIN, self._owner) or 0
+                    await db.execute(sets.FORGET, DEAD_MS)
+                    asked_ms = steady_ms()
+                    self._anchor(await db.fetchval(f"SELECT {sets.NOW_MS}"), asked_ms)
         except (*LOST, asyncpg.PostgresError) as error:
             db.terminate()
             raise Unavailable(type(error).__name__) from error
         self._db = db
         return db
+
+    @contextmanager
+    def _watched(self, db: Connection) -> Iterator[None]:
+        """Give a connection up that does not answer: what is awaited of it fails then."""
+        watch = asyncio.get_running_loop().call_later(self._silent_s, db.terminate)
+        try:
+            yield
+        finally:
+            watch.cancel()
 
     def _anchor(self, machine_ms: int, asked_ms: int) -> None:
         if self._clock is not None:
@@ -187,11 +202,11 @@ class Driver:
     async def transact(self, begin: Begin) -> tuple[Done, int]:
         db = await self._connected()
         number = self._batch + 1
-        watch = asyncio.get_running_loop().call_later(self._silent_s, db.terminate)
         try:
-            done, position = await self._carried_out(db, begin, number)
-            begin.before_commit()
-            await self._committed(db, number)
+            with self._watched(db):
+                done, position = await self._carried_out(db, begin, number)
+                begin.before_commit()
+                await self._committed(db, number)
         except BaseException as error:
             closed = db.is_closed()
             await self._rolled_back(db)
@@ -199,8 +214,6 @@ class Driver:
             if said is error:
                 raise
             raise said from error
-        finally:
-            watch.cancel()
         self._batch = number
         self._position = max(self._position, position)
         return done, self._position
@@ -208,13 +221,13 @@ class Driver:
     async def _carried_out(self, db: Connection, begin: Begin, number: int) -> tuple[Done, int]:
         await db.execute("BEGIN")
         asked_ms = steady_ms()
-        counted = await db.fetchrow(COUNT, self._owner, number)
+        counted = await db.fetchrow(sets.COUNT, self._owner, number)
         if counted is None:
             self._given_up()  # the next connection writes it anew
             raise asyncpg.InterfaceError("this replica's row has gone")
         self._anchor(counted["seen_at"], asked_ms)
-        if begin.unwell and await db.fetchval(MAY_PROBE):
-            await db.execute(PROBE)
+        if begin.unwell and await db.fetchval(sets.MAY_PROBE):
+            await db.execute(sets.PROBE)
         steps, position = begin.steps(counted["safe"]), 0
         step = next(steps)
         while True:
@@ -274,7 +287,8 @@ class Driver:
             try:
                 db = await self._connect(writes=True)
                 try:
-                    found = await db.fetchval(COUNTED, self._owner)
+                    with self._watched(db):
+                        found = await db.fetchval(sets.COUNTED, self._owner)
                 finally:
                     db.terminate()
             except (Unavailable, *LOST, asyncpg.PostgresError) as error:
@@ -362,6 +376,9 @@ class Driver:
                 await self._told()
             except (Unavailable, *LOST, asyncpg.PostgresError):
                 await asyncio.sleep(PAUSE_S)
+            except Exception as error:  # whatever one look met, the next one is taken
+                log.exception("other replicas not heard", error=type(error).__name__)
+                await asyncio.sleep(POLL_S)
 
     async def _told(self) -> None:
         db = await self._connect(writes=False)
@@ -372,7 +389,7 @@ class Driver:
             text = self._statements.reading("newest_position", {}).text
             while True:
                 self._moved(await db.fetchval(text))
-                self.replicas = max(1, await db.fetchval(ALIVE, ALIVE_MS))
+                self.replicas = max(1, await db.fetchval(sets.ALIVE, ALIVE_MS))
                 watch.cancel()
                 await asyncio.sleep(POLL_S)
                 watch = loop.call_later(self._silent_s, db.terminate)
@@ -398,7 +415,7 @@ class Driver:
     async def others(self) -> int:
         db = await self._connect(writes=False)
         try:
-            found: int = await db.fetchval(OTHERS)
+            found: int = await db.fetchval(sets.OTHERS)
             return found
         finally:
             db.terminate()
@@ -436,31 +453,6 @@ async def audit(db: Any, at: Moment) -> list[Finding]:
         if rows:
             findings.append(finding(rule, rows))
     return findings
-
-
-NOW_MS = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
-JOIN = (
-    f"INSERT INTO replica (id, batch, seen_at) VALUES ($1, 0, {NOW_MS}) "
-    "ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at RETURNING batch"
-)
-COUNT = (
-    f"UPDATE replica SET batch = $2, seen_at = {NOW_MS} WHERE id = $1 "
-    "RETURNING seen_at, EXISTS (SELECT 1 FROM safe_mode) AS safe"
-)
-# A row is amended in its place on a full disk too: what is asked for is new room, of 1 MiB.
-MAY_PROBE = "SELECT has_database_privilege(current_database(), 'TEMP')"
-PROBE = (
-    "CREATE TEMPORARY TABLE turnback_probe (filling TEXT) ON COMMIT DROP; "
-    "ALTER TABLE turnback_probe ALTER COLUMN filling SET STORAGE PLAIN; "
-    "INSERT INTO turnback_probe SELECT repeat('x', 8000) FROM generate_series(1, 128)"
-)
-OTHERS = (
-    "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() "
-    "AND application_name = 'turnback' AND pid <> pg_backend_pid()"
-)
-COUNTED = "SELECT batch FROM replica WHERE id = $1 FOR UPDATE"
-ALIVE = f"SELECT COUNT(*) FROM replica WHERE seen_at > {NOW_MS} - $1::bigint"
-FORGET = f"DELETE FROM replica WHERE seen_at < {NOW_MS} - $1::bigint"
 
 
 async def switch(db: Connection, mode: SafeMode | None) -> None:

@@ -73,6 +73,31 @@ GUARDS = " UNION ALL ".join(
     GUARD.format(table=table, verb=verb) for table in APPEND_ONLY for verb in ("UPDATE", "DELETE")
 )
 
+# A replica's own row, and who else is there.
+NOW_MS = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+JOIN = (
+    f"INSERT INTO replica (id, batch, seen_at) VALUES ($1, 0, {NOW_MS}) "
+    "ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at RETURNING batch"
+)
+COUNT = (
+    f"UPDATE replica SET batch = $2, seen_at = {NOW_MS} WHERE id = $1 "
+    "RETURNING seen_at, EXISTS (SELECT 1 FROM safe_mode) AS safe"
+)
+# A row is amended in its place on a full disk too: what is asked for is new room, of 1 MiB.
+MAY_PROBE = "SELECT has_database_privilege(current_database(), 'TEMP')"
+PROBE = (
+    "CREATE TEMPORARY TABLE turnback_probe (filling TEXT) ON COMMIT DROP; "
+    "ALTER TABLE turnback_probe ALTER COLUMN filling SET STORAGE PLAIN; "
+    "INSERT INTO turnback_probe SELECT repeat('x', 8000) FROM generate_series(1, 128)"
+)
+OTHERS = (
+    "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() "
+    "AND application_name = 'turnback' AND pid <> pg_backend_pid()"
+)
+COUNTED = "SELECT batch FROM replica WHERE id = $1 FOR UPDATE"
+ALIVE = f"SELECT COUNT(*) FROM replica WHERE seen_at > {NOW_MS} - $1::bigint"
+FORGET = f"DELETE FROM replica WHERE seen_at < {NOW_MS} - $1::bigint"
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:

@@ -29,6 +29,7 @@ class Proxy:
     lag_s: float = 0.0  # of every answer
     cut: Cut | None = None  # at the next COMMIT, once
     cuts: int = 0
+    mute: bytes = b""  # the words at which one connection falls silent for good, once
     closed: bool = False  # to new connections
     flowing: asyncio.Event = field(default_factory=asyncio.Event)
     _lines: set[asyncio.StreamWriter] = field(default_factory=set)
@@ -91,6 +92,9 @@ class Proxy:
         with suppress(OSError):
             while data := await reader.read(CHUNK):
                 await self.flowing.wait()
+                if self.mute and self.mute in data:
+                    self.mute = b""
+                    await asyncio.Event().wait()
                 if self.cut is not None and COMMIT in data:
                     cut, self.cut = self.cut, None
                     self.cuts += 1

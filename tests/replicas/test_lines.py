@@ -81,6 +81,20 @@ async def test_a_watch_goes_on_after_its_replica_was_cut_off(pair: Pair) -> None
     assert await pair.other.gateway.store.changed(newest - 1, 15) >= newest
 
 
+@pytest.mark.parametrize("words", [b"INSERT INTO replica", b"SELECT version FROM schema_version"])
+async def test_a_database_that_falls_silent_while_a_replica_joins_is_given_up(
+    pair: Pair, words: bytes
+) -> None:
+    quote = await pair.other.quote(await pair.other.ship())
+    pair.proxy.mute = words
+    pair.proxy.hang_up()
+    await until(lambda: not pair.proxy.mute, 10)
+    store = pair.other.gateway.store
+    await until(lambda: store.healthy, 4 * SILENT_S + 6)
+    created = await patient(lambda: pair.other.create(quote.id, "joining-0001"))
+    assert created.interception.id
+
+
 @pytest.mark.parametrize("cut", Cut)
 async def test_a_connection_lost_at_commit_is_settled_by_what_the_server_did(
     shared: Engine, pair: Pair, cut: Cut

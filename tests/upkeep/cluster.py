@@ -106,6 +106,14 @@ class Cluster:
         """As if the machine had gone."""
         self.run(self._program("pg_ctl"), "-D", str(self.data), "-m", "immediate", "stop")
 
+    def stand_by(self) -> None:
+        """Come back as a standby of nobody: it answers, and does not write."""
+        self.run("touch", str(self.data / "standby.signal"))
+        self.start()
+
+    def promote(self) -> None:
+        self.run(self._program("pg_ctl"), "-D", str(self.data), "-w", "promote")
+
     def ask(self, *statements: str, database: str = "postgres") -> None:
         asyncio.run(self._ask(statements, database))
 

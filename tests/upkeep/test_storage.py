@@ -18,6 +18,8 @@ from loadtest.cases import MINUTE_MS, Case, Kind, registration, shipped
 from loadtest.fleet import PAYMENT_AGREEMENT
 from loadtest.judge import faults, settled
 from tests.engines import Engine
+from tests.replicas.scene import patient
+from tests.rpc.world import living
 from tests.upkeep.cluster import SLOW, Cluster, cluster, open_to_all, slow_disk, small_disk
 from tests.upkeep.place import SOON_S, Place, placed
 
@@ -207,6 +209,39 @@ async def test_a_postgres_that_is_away_is_outlived(tmp_path: Path) -> None:
     with cluster() as made:
         async with served(made, tmp_path) as (place, _):
             await outlives(place, made.stop, made.start, readable=False)
+
+
+GOES_ON = ("health", "inbox-sweeper", "store-listener", "store-writer", "vitals", "worker")
+
+
+def going_on() -> set[str]:
+    """What the gateway does beside its calls."""
+    return {task.get_name() for task in asyncio.all_tasks()} & set(GOES_ON)
+
+
+@pytest.mark.timeout(200)
+async def test_a_postgres_that_comes_back_as_a_standby_is_outlived(tmp_path: Path) -> None:
+    """As between the fall of a leader and the promotion of its standby, behind one address."""
+    with cluster() as made:
+        await asyncio.to_thread(made.ask, "CREATE DATABASE turnback")
+        async with living(made.url("turnback")) as world:
+            quote = await world.quote(await world.ship())
+            assert going_on() == set(GOES_ON)
+            await asyncio.to_thread(made.stop)
+            await asyncio.to_thread(made.stand_by)
+            for _ in range(5):  # each of them looks a few times meanwhile
+                with pytest.raises(grpc.aio.AioRpcError) as caught:
+                    await world.create(quote.id, "standby-0001")
+                assert caught.value.code() is Code.UNAVAILABLE
+                with pytest.raises(grpc.aio.AioRpcError) as caught:
+                    await world.log("none")
+                assert caught.value.code() is Code.UNAVAILABLE
+                await asyncio.sleep(1)
+            await asyncio.to_thread(made.promote)
+            assert going_on() == set(GOES_ON)
+            made_one = await patient(lambda: world.create(quote.id, "standby-0001"))
+            assert made_one.interception.id
+            assert going_on() == set(GOES_ON)
 
 
 @pytest.mark.timeout(200)
