@@ -19,6 +19,7 @@ from gateway.domain.lifecycle import (
     ASK_DELAYS_MS,
     SEND_DELAYS_MS,
     at_rest,
+    close_exception,
     delay,
     open_exception,
     schedule,
@@ -29,6 +30,7 @@ from gateway.domain.parcel import (
 )
 from gateway.domain.reply import why
 
+TAKEN = (Verdict.RECEIVED, Verdict.ACCEPTED, Verdict.DUPLICATE)  # the carrier has it
 CLAIM_ATTEMPTS_MAX = 12  # then a person files it through the carrier's complaint channels
 
 
@@ -87,7 +89,7 @@ def finish_claim(book: Book, command: FinishClaim, env: Env, terms: Terms) -> Cl
     claim = book.need(Claim, command.claim)
     job = book.need(Job, command.job)
     if job.gen != command.gen or job.state is not JobState.LEASED:
-        return claim
+        return _late(book, claim, job, command.answer, env, terms)
     finished(book, job)
     if claim.state not in LIVE:
         return claim
@@ -96,20 +98,36 @@ def finish_claim(book: Book, command: FinishClaim, env: Env, terms: Terms) -> Cl
     return _answered(book, claim, job, command.answer, env, terms)
 
 
+def _late(book: Book, claim: Claim, job: Job, answer: Answer, env: Env, terms: Terms) -> Claim:
+    """An answer that was given up for lost. Of a filing it says that the carrier has it, and what
+    it calls it: nobody need ask any more, nor file again."""
+    asked = claim.state is ClaimState.UNDER_REVIEW and claim.desk is Desk.OPERATOR
+    waits = (claim.state is ClaimState.FILED or asked) and not claim.reference
+    if not (job.kind is JobKind.CLAIM and waits and answer.reference and answer.verdict in TAKEN):
+        return claim
+    close_exception(book, ExceptionKind.GIVEN_UP, claim.id, env)
+    return _taken(book, claim, answer, env, terms)
+
+
+def _taken(book: Book, claim: Claim, answer: Answer, env: Env, terms: Terms) -> Claim:
+    """The carrier has the claim."""
+    tells = terms.adapters[claim.channel].claim_query is not None  # else only people hear more
+    claim = replace(
+        claim,
+        state=ClaimState.UNDER_REVIEW,
+        desk=Desk.CARRIER if tells else Desk.OPERATOR,
+        reference=answer.reference[:128] or claim.reference,
+        version=claim.version + 1,
+    )
+    if tells:
+        _ask_later(book, claim, JobKind.CLAIM_FOLLOW, env.now + delay(ASK_DELAYS_MS, 8), 0)
+    return book.put(claim)
+
+
 def _filed(book: Book, claim: Claim, job: Job, answer: Answer, env: Env, terms: Terms) -> Claim:
     adapter = terms.adapters[claim.channel]
-    if answer.verdict in (Verdict.RECEIVED, Verdict.ACCEPTED, Verdict.DUPLICATE):
-        tells = adapter.claim_query is not None  # else only people hear what it decides
-        claim = replace(
-            claim,
-            state=ClaimState.UNDER_REVIEW,
-            desk=Desk.CARRIER if tells else Desk.OPERATOR,
-            reference=answer.reference[:128] or claim.reference,
-            version=claim.version + 1,
-        )
-        if tells:
-            _ask_later(book, claim, JobKind.CLAIM_FOLLOW, env.now + delay(ASK_DELAYS_MS, 8), 0)
-        return book.put(claim)
+    if answer.verdict in TAKEN:
+        return _taken(book, claim, answer, env, terms)
     unsafe = answer.verdict is Verdict.UNKNOWN and not (
         adapter.claim is not None and adapter.claim.repeatable
     )
@@ -156,6 +174,18 @@ def _more_to_come(book: Book, claim: Claim, env: Env, terms: Terms) -> Claim:
 def _ask_later(book: Book, claim: Claim, kind: JobKind, due: int, attempts: int) -> None:
     job = schedule(book, kind, claim.id, claim.channel, claim.account, due)
     book.put(replace(job, attempts=attempts))
+
+
+def unheard(book: Book, job: Job, env: Env, terms: Terms) -> Job:
+    """Whoever filed has gone: the filing may have gone out. Where a carrier would take a second
+    one for another claim, a person asks it."""
+    claim = book.need(Claim, job.subject)
+    operation = terms.adapters[claim.channel].claim
+    waits = claim.state is ClaimState.FILED and claim.desk is Desk.CARRIER
+    if not waits or operation is None or operation.repeatable:
+        return job
+    _to_operator(book, claim, Answer(Verdict.UNKNOWN), env)
+    return book.put(at_rest(job))
 
 
 def refile(book: Book, claim: Claim, env: Env, terms: Terms) -> None:

@@ -175,6 +175,8 @@ def recover(book: Book, job: Job, env: Env, terms: Terms) -> Job:
     crashes = job.crashes + 1
     waiting = replace(job, state=JobState.WAIT, owner="", lease_until=0, due_at=env.now)
     job = book.put(replace(waiting, crashes=crashes))
+    if job.kind is JobKind.CLAIM:
+        return desk.unheard(book, job, env, terms)
     ic = book.get(Interception, job.subject)
     if ic is None:
         return job

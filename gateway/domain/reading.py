@@ -333,7 +333,8 @@ def _follow_up(
         refund = terms.contracts[ic.channel].refund_on_return_failed
         if refund and ic.money is Money.CAPTURED:
             ic = settle(book, ic, Effect.REFUND, failure, evidence, "system", env)
-    if ic.cancel is Cancel.ASKED:
+    over = not MOVEMENTS[ic.movement]  # whatever the carrier may still answer
+    if ic.cancel is Cancel.ASKED or (ic.cancel is Cancel.SENT and over):
         ic = withdraw(book, ic, Cancel.DENIED, env, cause="too late", evidence=evidence)
     return ic
 

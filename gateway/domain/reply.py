@@ -50,6 +50,8 @@ from gateway.domain.lifecycle import (
 
 D, E, V = Decision, Event, Verdict
 CANCEL_ATTEMPTS_MAX = 10
+# A cancel is asked for until it is answered, or the parcel has come to its end: ever more seldom.
+CANCEL_DELAYS_MS = (*SEND_DELAYS_MS, *SEND_DELAYS_MS[-1:] * 2, *ASK_DELAYS_MS[8:])
 MAYBE_SENT: frozenset[Outcome | None] = frozenset({Outcome.LOST, Outcome.ANSWERED, None})
 LIVE: frozenset[Outcome | None] = frozenset({None})
 LEFT = MAYBE_SENT | {Outcome.ABSENT}  # a carrier that outlives its bound may still carry it out
@@ -324,7 +326,7 @@ def _cancelled(
             pass  # another attempt is under way, or will be
         case _ if answer.verdict is V.BUSY or (operation is not None and operation.repeatable):
             ic = withdraw(book, ic, Cancel.ASKED, env, cause=answer.reason.upper())
-            due = env.now + delay(SEND_DELAYS_MS, job.attempts - 1)
+            due = env.now + delay(CANCEL_DELAYS_MS, job.attempts - 1)
             again = schedule(book, JobKind.WITHDRAW, ic.id, ic.channel, ic.account, due)
             book.put(replace(again, attempts=job.attempts))
         case _:

@@ -70,7 +70,8 @@ def purge_personal(book: Book, command: PurgePersonal, env: Env, terms: Terms) -
 
 
 def _over(book: Book, parcel: Parcel, before: int) -> bool:
-    """Whether nothing of it is open, and nothing of it happened since."""
+    """Whether nothing of it is under way, and nothing of it happened since. What a person was
+    asked to look at waits for one as long as everything else, and not for ever."""
     if parcel.purged_at:
         return False
     interceptions = book.of(Interception, parcel.id)
@@ -79,14 +80,12 @@ def _over(book: Book, parcel: Parcel, before: int) -> bool:
         return False
     subjects = (parcel.id, *(ic.id for ic in interceptions), *(claim.id for claim in claims))
     exceptions = [e for subject in subjects for e in book.of(Exceptional, subject)]
-    if any(e.closed_at is None for e in exceptions):
-        return False
     scans = book.of(ScanRow, parcel.id)
     times = (
         parcel.registered_at,
         *(ic.decided_at for ic in interceptions),
         *(max(claim.filed_at, claim.decided_at) for claim in claims),
-        *(e.closed_at or 0 for e in exceptions),
+        *(e.closed_at or e.opened_at for e in exceptions),
         *(max(scan.at, scan.arrived_at) for scan in scans),
     )
     return max(times) <= before
@@ -98,10 +97,12 @@ def _live(ic: Interception) -> bool:
 
 
 def _read(book: Book, push: Inbox, before: int) -> bool:
-    """Whether a push is of no more use: applied, of nobody, or seen by a person."""
+    """Whether a push is of no more use: applied, of nobody, seen by a person, or by none in all
+    that time."""
     if push.status is InboxStatus.NEW or not push.body or push.received_at > before:
         return False
-    return all(e.closed_at is not None for e in book.of(Exceptional, push.id))
+    open_ = (e for e in book.of(Exceptional, push.id) if e.closed_at is None)
+    return all(e.opened_at <= before for e in open_)
 
 
 def _erase(book: Book, parcel: Parcel, now: int) -> None:

@@ -591,7 +591,8 @@ UNION ALL
 SELECT b.id, 'a push is kept too long'
 FROM inbox b
 WHERE :machine_ms > 0 AND b.status <> 'new' AND b.received_at <= :before AND length(b.body) > 0
-    AND NOT EXISTS (SELECT 1 FROM exception x WHERE x.subject = b.id AND x.closed_at IS NULL)
+    AND NOT EXISTS (SELECT 1 FROM exception x WHERE x.subject = b.id
+        AND x.closed_at IS NULL AND x.opened_at > :before)
 UNION ALL
 SELECT p.id, 'its personal data is kept too long'
 FROM parcel p
@@ -606,11 +607,11 @@ WHERE :machine_ms > 0 AND p.purged_at = 0 AND p.registered_at <= :before
     AND NOT EXISTS (SELECT 1 FROM scan s WHERE s.parcel = p.id
         AND (s.at > :before OR s.arrived_at > :before))
     AND NOT EXISTS (SELECT 1 FROM exception x WHERE x.subject = p.id
-        AND (x.closed_at IS NULL OR x.closed_at > :before))
+        AND COALESCE(x.closed_at, x.opened_at) > :before)
     AND NOT EXISTS (SELECT 1 FROM interception i JOIN exception x ON x.subject = i.id
-        WHERE i.parcel = p.id AND (x.closed_at IS NULL OR x.closed_at > :before))
+        WHERE i.parcel = p.id AND COALESCE(x.closed_at, x.opened_at) > :before)
     AND NOT EXISTS (SELECT 1 FROM claim c JOIN exception x ON x.subject = c.id
-        WHERE c.parcel = p.id AND (x.closed_at IS NULL OR x.closed_at > :before));
+        WHERE c.parcel = p.id AND COALESCE(x.closed_at, x.opened_at) > :before);
 
 -- name: O2
 -- No lease outlives its end by a minute while a worker is alive

@@ -666,17 +666,18 @@ SELECT parcel.id FROM parcel
     AND NOT EXISTS (SELECT 1 FROM scan s WHERE s.parcel = parcel.id
         AND (s.at > :before OR s.arrived_at > :before))
     AND NOT EXISTS (SELECT 1 FROM exception x WHERE x.subject = parcel.id
-        AND (x.closed_at IS NULL OR x.closed_at > :before))
+        AND COALESCE(x.closed_at, x.opened_at) > :before)
     AND NOT EXISTS (SELECT 1 FROM interception i JOIN exception x ON x.subject = i.id
-        WHERE i.parcel = parcel.id AND (x.closed_at IS NULL OR x.closed_at > :before))
+        WHERE i.parcel = parcel.id AND COALESCE(x.closed_at, x.opened_at) > :before)
     AND NOT EXISTS (SELECT 1 FROM claim c JOIN exception x ON x.subject = c.id
-        WHERE c.parcel = parcel.id AND (x.closed_at IS NULL OR x.closed_at > :before))
+        WHERE c.parcel = parcel.id AND COALESCE(x.closed_at, x.opened_at) > :before)
     ORDER BY parcel.registered_at, parcel.id LIMIT :limit;
 
 -- name: pushes_to_purge
 SELECT inbox.id FROM inbox
     WHERE inbox.status <> 'new' AND inbox.received_at <= :before AND length(inbox.body) > 0
-    AND NOT EXISTS (SELECT 1 FROM exception x WHERE x.subject = inbox.id AND x.closed_at IS NULL)
+    AND NOT EXISTS (SELECT 1 FROM exception x WHERE x.subject = inbox.id
+        AND x.closed_at IS NULL AND x.opened_at > :before)
     ORDER BY inbox.received_at, inbox.id LIMIT :limit;
 
 -- Reading for answers. ---------------------------------------------------------------------

@@ -511,3 +511,43 @@ def test_what_is_unknown_to_us_is_refused() -> None:
     stage = Stage("sf")
     stage.key = "nobody's"
     assert stage.withdraw() == Refusal(Why.INTERCEPTION_UNKNOWN)
+
+
+def busy(stage: Stage, rounds: int) -> int:
+    """How often a cancel is sent while the carrier never answers it, an hour at a time."""
+    for sent in range(1, rounds + 1):
+        stage.wait(HOUR_MS)
+        works = stage.lease(JobKind.WITHDRAW)
+        if not works:
+            return sent - 1
+        stage.finish(Answer(Verdict.BUSY, Reason.BAD_CREDENTIALS), works[0])
+    return rounds
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_a_withdrawal_ends_with_the_way_of_its_parcel(sent: bool) -> None:
+    """Whatever the carrier may still say of it: the parcel is back, and the fee was for that."""
+    stage = Stage("sf")
+    stage.accepted()
+    stage.withdraw()
+    if sent:
+        (work,) = stage.lease(JobKind.WITHDRAW)
+    back = (stage.scan(Milestone.RETURNING), stage.scan(Milestone.RETURN_SIGNED))
+    stage.look(None, *back)
+    assert stage.ic.cancel is Cancel.DENIED
+    assert stage.columns == "ACCEPTED RETURNED CAPTURED"
+    if sent:
+        version = stage.finish(Answer(Verdict.CANCELLED), work).version
+        assert (stage.ic.cancel, stage.ic.version) == (Cancel.DENIED, version)
+    assert busy(stage, 10) == 0
+    stage.audit()
+
+
+def test_a_withdrawal_that_is_not_answered_is_asked_for_ever_more_seldom() -> None:
+    stage = Stage("sf")
+    stage.accepted()
+    stage.withdraw()
+    first = CANCEL_ATTEMPTS_MAX + 1
+    assert busy(stage, first) == first  # minutes apart, and then an hour
+    assert busy(stage, 100) == 1
+    assert HOUR_MS <= stage.job(JobKind.WITHDRAW).due_at - stage.now <= 6 * HOUR_MS

@@ -6,14 +6,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.domain.carrier import ClaimKind, Milestone, Reason, Verdict
-from gateway.domain.claim import Award, Breakdown, Claim, ClaimState, Decided
+from adapters import ADAPTERS
+from gateway.domain.carrier import Answer, ClaimKind, Milestone, Reason, Verdict
+from gateway.domain.claim import Award, Breakdown, Claim, ClaimState, Decided, Desk
+from gateway.domain.desk import FinishClaim
 from gateway.domain.fees import Payout, Policy
+from gateway.domain.interception import Exceptional, ExceptionKind, JobKind
+from gateway.domain.leasing import Work
 from gateway.domain.ledger import TransferKind
 from gateway.domain.parcel import Incident, OrderLine
 from gateway.domain.refusal import Refusal, Why
 from tests.domain.claims import filed, lost, returned, state, why
-from tests.domain.stage import DAY_MS, SHIRT, TOP_UP_MINOR, Stage, terms_of
+from tests.domain.stage import CARRIERS, DAY_MS, SHIRT, TOP_UP_MINOR, Stage, terms_of
 
 M, S, W = Milestone, ClaimState, Why
 CAP = 100_000
@@ -343,3 +347,55 @@ def test_a_silent_parcel_that_comes_back_after_the_award_is_for_a_person() -> No
     stage.wait(DAY_MS)
     stage.look(None, stage.scan(M.RETURNING, stage.now - 1), stage.scan(M.RETURN_SIGNED))
     assert "RECOVERY" in stage.exceptions()
+
+
+# -- filings whose answer does not come -------------------------------------------------------
+
+
+def filing_at(desk: str) -> tuple[Stage, Claim]:
+    """A loss at SF, whose claims are filed as this carrier takes them."""
+    other = ADAPTERS[desk]
+    sf = replace(ADAPTERS["sf"], claim=other.claim, claim_query=other.claim_query)
+    stage = Stage("sf", replace(terms_of(), adapters={**CARRIERS, "sf": sf}))
+    stage.accepted()
+    stage.wait(DAY_MS)
+    stage.look(Verdict.ACCEPTED, stage.scan(M.LOST))
+    return stage, filed(stage, ClaimKind.LOST, 3_000)
+
+
+def answered(stage: Stage, work: Work, claim: Claim, reference: str) -> Claim:
+    answer = Answer(Verdict.RECEIVED, reference=reference)
+    heard: Claim = stage.do(FinishClaim(work.job, work.gen, claim.id, answer))
+    return heard
+
+
+def open_of(stage: Stage, claim: Claim) -> set[str]:
+    rows = stage.book.of(Exceptional, claim.id)
+    return {row.kind for row in rows if row.closed_at is None}
+
+
+def test_a_filing_that_may_have_gone_out_is_not_sent_twice_where_that_makes_two() -> None:
+    stage, claim = filing_at("kuaidi100")
+    (work,) = stage.lease(JobKind.CLAIM)
+    stage.crash()
+    assert stage.lease(JobKind.CLAIM) == []
+    asked = stage.book.need(Claim, claim.id)
+    assert (asked.state, asked.desk) == (S.UNDER_REVIEW, Desk.OPERATOR)
+    assert open_of(stage, claim) == {ExceptionKind.GIVEN_UP}
+    heard = answered(stage, work, claim, "WO-1")  # it had only been slow
+    assert (heard.state, heard.reference) == (S.UNDER_REVIEW, "WO-1")
+    assert open_of(stage, claim) == set()
+    assert answered(stage, work, claim, "WO-2").reference == "WO-1"
+    stage.audit()
+
+
+def test_a_filing_that_may_have_gone_out_is_sent_again_where_that_is_one_and_the_same() -> None:
+    stage, claim = filing_at("zto")
+    (work,) = stage.lease(JobKind.CLAIM)
+    stage.crash()
+    (again,) = stage.lease(JobKind.CLAIM)
+    heard = answered(stage, work, claim, "WO-1")
+    assert (heard.state, heard.desk, heard.reference) == (S.UNDER_REVIEW, Desk.CARRIER, "WO-1")
+    assert answered(stage, again, claim, "WO-1").reference == "WO-1"
+    assert open_of(stage, claim) == set()
+    stage.audit()

@@ -100,7 +100,6 @@ OPEN: dict[str, Callable[[Stage], Any]] = {
     "unknown": lambda stage: (stage.create(), stage.reply(V.UNKNOWN, Reason.NO_ANSWER)),
     "accepted": lambda stage: stage.accepted(),
     "returning": lambda stage: (stage.accepted(), stage.look(None, stage.scan(M.RETURNING))),
-    "an open exception": lambda stage: (stage.accepted(), stage.look(None, stage.scan(M.SIGNED))),
     "an open claim": withdrawn_claim,
 }
 
@@ -113,6 +112,21 @@ def test_nothing_goes_while_anything_is_open(name: str) -> None:
     stage.wait(100 * DAYS * DAY_MS)
     assert not purge(stage)
     assert texts(stage) == before
+
+
+def test_what_nobody_has_looked_at_waits_as_long_as_everything_else() -> None:
+    """A person may never come, and what is personal does not stay for that."""
+    stage = stage_of()
+    stage.accepted()
+    stage.wait(HOUR_MS)
+    stage.look(None, stage.scan(M.SIGNED))
+    (opened,) = (row for row in stage.book.all(Exceptional) if row.closed_at is None)
+    stage.wait(opened.opened_at + DAYS * DAY_MS - stage.now - 1)
+    assert not purge(stage)
+    stage.wait(1)
+    assert purge(stage).parcels == 1
+    assert texts(stage) == {""}
+    assert stage.book.need(Exceptional, opened.id).closed_at is None, "it is still to be looked at"
 
 
 def test_the_days_begin_again_with_whatever_happens() -> None:
@@ -144,7 +158,8 @@ def test_a_lost_parcel_is_not_waited_for_and_its_return_is_still_told() -> None:
     assert texts(stage) == {""}, "and nobody's place is kept again"
 
 
-def test_pushes_go_by_their_own_age_and_those_nobody_has_read_stay() -> None:
+@pytest.mark.parametrize("looked_at", [True, False])
+def test_pushes_go_by_their_own_age_and_those_nobody_has_read_wait(looked_at: bool) -> None:
     stage = stage_of()
     refused(stage)
     stage.push(Tier.T1, stage.scan(M.OTHER))
@@ -154,16 +169,19 @@ def test_pushes_go_by_their_own_age_and_those_nobody_has_read_stay() -> None:
         stage.book.put(row)
     for row in stage.book.all(Inbox):
         stage.book.put(amend(row, body=b"13800001234", received_at=stage.now))
-    quarantined = f"{ExceptionKind.QUARANTINED}/sf/main/1"
+    kind, opened = ExceptionKind.QUARANTINED, stage.now + HOUR_MS
     stage.book.put(
-        Exceptional(quarantined, "sf/main/1", "", ExceptionKind.QUARANTINED, "", 0, None, "", "")
+        Exceptional(f"{kind}/sf/main/1", "sf/main/1", "", kind, "", opened, None, "", "")
     )
     stage.book.keep()
     stage.wait(DAYS * DAY_MS)
     assert purge(stage) == Purged(1, 1)
     assert [bool(row.body) for row in stage.book.all(Inbox)] == [False, True, True]
-    close_exception(stage.book, ExceptionKind.QUARANTINED, "sf/main/1", stage.env)
-    stage.book.keep()
+    if looked_at:
+        close_exception(stage.book, kind, "sf/main/1", stage.env)
+        stage.book.keep()
+    else:
+        stage.wait(HOUR_MS)
     assert purge(stage) == Purged(0, 1)
 
 
