@@ -131,9 +131,10 @@ class Contract(Section):
 
 class CarrierLimits(Section):
     concurrency: Annotated[int, Field(ge=1, le=1_000)] = 16
-    """Calls at one time, for each account."""
+    """Calls at one time, for each account: of those that change something, of those that follow
+    an interception up, and of those that a quote needs."""
     per_second: Annotated[int, Field(ge=1, le=10_000)] = 20
-    """Calls a second, for each account."""
+    """Calls a second that change something, for each account."""
     timeout_ms: Annotated[int, Field(ge=100, le=LEASE_MARGIN_MS)] = 10_000
     """Whole time of one call."""
     connect_timeout_ms: Annotated[int, Field(ge=10, le=LEASE_MARGIN_MS)] = 3_000

@@ -5,7 +5,8 @@ It is the only retry mechanism: whatever is to be done again is a job with a lat
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,7 +73,10 @@ class Worker:
         self._points = points
         self._tasks: set[asyncio.Task[Any]] = set()
         self._reads: dict[str, asyncio.Task[Answer]] = {}
+        self._queued: set[str] = set()  # of those readings: not begun
         self._reading: Counter[tuple[str, str]] = Counter()
+        self._quoting: Counter[tuple[str, str]] = Counter()
+        self._turns: dict[tuple[str, str], asyncio.Condition] = {}
         self._wake = asyncio.Event()
         self._soonest = 0
         self._looked = 0
@@ -325,23 +329,33 @@ class Worker:
     # -- tracking for quotes --------------------------------------------------------------
 
     async def track(self, parcel: Parcel, timeout_s: float) -> Answer | None:
-        """Where the parcel is, asked once however many ask. None if that takes too long: the
-        reading goes on, and what it says is kept."""
+        """Where the parcel is, asked once however many ask. None if that takes too long: a reading
+        that has begun goes on, and what it says is kept."""
         task = self._reads.get(parcel.id)
         if task is None:
             task = asyncio.create_task(self._read(parcel))
             self._reads[parcel.id] = task
+            self._queued.add(parcel.id)
             task.add_done_callback(lambda _: self._reads.pop(parcel.id, None))
+            task.add_done_callback(lambda _: self._queued.discard(parcel.id))
         try:
             done, _ = await asyncio.wait({task}, timeout=timeout_s)
-        except asyncio.CancelledError:  # the caller has gone; the reading is worth keeping
-            task.add_done_callback(self._keep(parcel))
+        except asyncio.CancelledError:
+            self._leave(parcel, task)
             raise
         if not done:
-            task.add_done_callback(self._keep(parcel))
+            self._leave(parcel, task)
+            return None
+        if task.cancelled():  # who asked first would not wait for its turn any longer
             return None
         answer = task.result()
         return answer if answer.verdict is Verdict.RECEIVED else None
+
+    def _leave(self, parcel: Parcel, task: asyncio.Task[Answer]) -> None:
+        if parcel.id in self._queued:
+            task.cancel()
+        else:
+            task.add_done_callback(self._keep(parcel))
 
     def _keep(self, parcel: Parcel) -> Callable[[asyncio.Task[Answer]], None]:
         def keep(task: asyncio.Task[Answer]) -> None:
@@ -357,13 +371,31 @@ class Worker:
         tracker = self._tracker(parcel.channel, parcel.account, parcel.network)
         if tracker is None:
             return Answer(Verdict.UNKNOWN)
-        people, aliases = await self._store.several(
-            (Person, "people_of_parcel", {"parcel": parcel.id}),
-            (Alias, "aliases_of_parcel", {"parcel": parcel.id}),
-        )
-        phone = next((p.phone for p in people if p.role == "sender"), "")
-        numbers = (parcel.waybill, *(alias.waybill for alias in aliases))
-        return await self._track(tracker, parcel.network, numbers, phone)
+        async with self._turn(tracker):
+            self._queued.discard(parcel.id)
+            people, aliases = await self._store.several(
+                (Person, "people_of_parcel", {"parcel": parcel.id}),
+                (Alias, "aliases_of_parcel", {"parcel": parcel.id}),
+            )
+            phone = next((p.phone for p in people if p.role == "sender"), "")
+            numbers = (parcel.waybill, *(alias.waybill for alias in aliases))
+            return await self._track(tracker, parcel.network, numbers, phone)
+
+    @asynccontextmanager
+    async def _turn(self, endpoint: Endpoint) -> AsyncIterator[None]:
+        """One of the calls that may be made of an account at one time so that quotes can be told:
+        however many ask, and however long it takes to answer."""
+        key = endpoint.adapter.name, endpoint.account
+        free = self._turns.setdefault(key, asyncio.Condition())
+        async with free:
+            await free.wait_for(lambda: self._quoting[key] < self.bulkheads[key].share)
+            self._quoting[key] += 1
+        try:
+            yield
+        finally:
+            self._quoting[key] -= 1
+            async with free:
+                free.notify()
 
     async def would(self, parcel: Parcel, timeout_s: float) -> Answer | None:
         """Whether the carrier would stop the parcel. None if it does not say so in time."""
@@ -374,7 +406,7 @@ class Worker:
         order = Order("", parcel.waybill, network=parcel.network, settings=endpoint.settings)
         waybills = (parcel.waybill,)
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(timeout_s), self._turn(endpoint):
                 return await self._runner.perform(endpoint, "quote", operation, order, waybills)
         except TimeoutError:
             return None
