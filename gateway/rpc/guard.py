@@ -158,8 +158,12 @@ class Guard:
             self._log.warning("turned away", calls=self._turned_away, pressure=pressure)
             self._turned_away = 0
 
-    def failed(self, error: Exception) -> Failure:
-        """What the caller is told of an error that nobody foresaw."""
+    def failure(self, error: Exception) -> Failure:
+        """What the caller is told of an error; of one that nobody foresaw, the log says more."""
+        if isinstance(error, Failure):
+            return error
+        if isinstance(error, Unavailable):
+            return of_store(error)
         incident = uuid.uuid4().hex
         places = [
             f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno} {frame.name}"
@@ -227,7 +231,7 @@ class Door:
                         guard.charge(caller, len(getattr(request, ITEMS)))
                     guard.enter()
                     try:
-                        message = await behaviour(request, Call(caller, arrived))
+                        message = await behaviour(request, Call(caller, arrived, guard.failure))
                         return message.SerializeToString()
                     finally:
                         guard.leave()
@@ -235,7 +239,7 @@ class Door:
                 told.code = "CANCELLED"
                 raise
             except Exception as error:
-                told.failure = _failure(guard, error)
+                told.failure = guard.failure(error)
                 told.code = told.failure.code.name
             finally:
                 if away is None and not _of_ours(told, context):
@@ -254,13 +258,13 @@ class Door:
                 caller = guard.admit(context, self, told, arrived)
                 request = self.parse(raw, told)
                 with guard.watching(caller.tenant):
-                    async for message in behaviour(request, Call(caller, arrived)):
+                    async for message in behaviour(request, Call(caller, arrived, guard.failure)):
                         yield _written(message)
             except (asyncio.CancelledError, GeneratorExit):
                 told.code = "CANCELLED"
                 raise
             except Exception as error:
-                told.failure = _failure(guard, error)
+                told.failure = guard.failure(error)
                 told.code = told.failure.code.name
             finally:
                 guard.told(self.name, told, clock() - arrived)
@@ -277,14 +281,6 @@ def _written(message: Message | bytes) -> bytes:
 def _of_ours(told: Told, context: Context) -> bool:
     """Whether the gateway called itself, to see how late it is: nobody else has that socket."""
     return told.code == "UNAUTHENTICATED" and context.peer().startswith("unix")
-
-
-def _failure(guard: Guard, error: Exception) -> Failure:
-    if isinstance(error, Failure):
-        return error
-    if isinstance(error, Unavailable):
-        return of_store(error)
-    return guard.failed(error)
 
 
 async def _abort(context: Context, end: Ending) -> bytes:

@@ -23,7 +23,6 @@ from gateway.rpc.errors import (
     granted,
     not_offered,
     not_yours,
-    of_store,
     page_token,
     precondition,
     unavailable,
@@ -31,7 +30,6 @@ from gateway.rpc.errors import (
 from gateway.rpc.feed import Feed, Scope
 from gateway.rpc.quoting import Place, Places, Quoting
 from gateway.rpc.shell import Call, Errands, Shell
-from gateway.store.writer import Unavailable
 
 NAMES = {
     "state": {number: name for name, number in messages.STATE.items()},
@@ -259,7 +257,7 @@ class InterceptService:
         async def one(item: pb.InterceptServiceQuoteRequest) -> pb.QuoteResult:
             return pb.QuoteResult(quote=await self._quoting.quote(item, call))
 
-        results = await self._each(request.items, one, lambda error: pb.QuoteResult(error=error))
+        results = await _each(request.items, call, one, lambda e: pb.QuoteResult(error=e))
         return pb.InterceptServiceBatchQuoteResponse(results=results)
 
     async def BatchCreate(
@@ -268,26 +266,26 @@ class InterceptService:
         async def one(item: pb.InterceptServiceCreateRequest) -> pb.CreateResult:
             return pb.CreateResult(created=await self.Create(item, call))
 
-        results = await self._each(request.items, one, lambda error: pb.CreateResult(error=error))
+        results = await _each(request.items, call, one, lambda e: pb.CreateResult(error=e))
         return pb.InterceptServiceBatchCreateResponse(results=results)
 
-    async def _each(
-        self,
-        items: Any,
-        one: Callable[[Any], Awaitable[Message]],
-        failed: Callable[[Any], Message],
-    ) -> Any:
-        """Each item on its own, in the order of the request; none waits for another."""
 
-        async def settled(item: Any) -> Message:
-            try:
-                return await one(item)
-            except Failure as failure:
-                return failed(failure.status())
-            except Unavailable as error:
-                return failed(of_store(error).status())
+async def _each(
+    items: Any,
+    call: Call,
+    one: Callable[[Any], Awaitable[Message]],
+    failed: Callable[[Any], Message],
+) -> Any:
+    """Each item on its own, in the order of the request; none waits for another, and none is left
+    without its answer by what befell another."""
 
-        return await asyncio.gather(*(settled(item) for item in items))
+    async def settled(item: Any) -> Message:
+        try:
+            return await one(item)
+        except Exception as error:
+            return failed(call.failure(error).status())
+
+    return await asyncio.gather(*(settled(item) for item in items))
 
 
 def _own(found: Sequence[Interception], tenant: str) -> Interception:

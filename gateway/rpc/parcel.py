@@ -6,10 +6,9 @@ from gateway.domain.parcel import Alias, Incident, OrderLine, Parcel, ScanRow
 from gateway.pb.turnback.v1 import parcel_service_pb2 as pb
 from gateway.pb.turnback.v1 import types_pb2 as types
 from gateway.rpc import messages
-from gateway.rpc.errors import Failure, granted, not_yours, of_store
+from gateway.rpc.errors import granted, not_yours
 from gateway.rpc.registration import network_of, register
 from gateway.rpc.shell import Call, Shell
-from gateway.store.writer import Unavailable
 
 
 class ParcelService:
@@ -37,10 +36,8 @@ class ParcelService:
             try:
                 registered = await self.Register(item, call)
                 results.append(pb.ParcelResult(registered=registered))
-            except Failure as failure:
-                results.append(pb.ParcelResult(error=failure.status()))
-            except Unavailable as error:
-                results.append(pb.ParcelResult(error=of_store(error).status()))
+            except Exception as error:  # the others have their answers all the same
+                results.append(pb.ParcelResult(error=call.failure(error).status()))
         return pb.ParcelServiceBatchRegisterResponse(results=results)
 
     async def Get(

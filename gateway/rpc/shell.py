@@ -1,7 +1,7 @@
 """What every servicer is given, and what it knows of one call."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -9,6 +9,7 @@ from gateway.clock import Clock
 from gateway.config import Settings
 from gateway.domain.fees import Terms
 from gateway.rpc.auth import Caller
+from gateway.rpc.errors import Failure
 from gateway.store.store import Store
 from gateway.telemetry import Metrics
 from gateway.worker import Worker
@@ -35,6 +36,7 @@ class Call:
 
     caller: Caller
     arrived_s: float
+    failure: Callable[[Exception], Failure]  # what the caller is told of any error; it is logged
 
     def left_s(self, within_ms: int) -> float:
         """What is left of a time that began with the call."""

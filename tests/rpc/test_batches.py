@@ -1,5 +1,7 @@
 """Batches: up to fifty at a time, each on its own, in the order of the request."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +115,20 @@ async def test_a_wrong_field_of_one_item_is_named_with_its_place(world: World) -
     request = intercepts.InterceptServiceBatchCreateRequest(items=items)
     _, _, found = await refusal(world.ask(request))
     assert [v.field for v in found["BadRequest"][0].field_violations] == ["items[1].request_id"]
+
+
+async def test_one_that_breaks_the_gateway_leaves_the_others_their_answers(tmp_path: Path) -> None:
+    """As a row would that no version of ours has written."""
+    path = tmp_path / "turnback.db"
+    async with living(path) as world:
+        asks = [asked(await world.ship()) for _ in range(3)]
+        quotes = [result.quote.id for result in await quoted(world, asks)]
+        with closing(sqlite3.connect(path)) as db, db:
+            db.execute("PRAGMA ignore_check_constraints = ON")
+            db.execute("UPDATE quote SET status = 'nowhere' WHERE id = ?", (quotes[1],))
+        items = [create(f"broken-{n:04}", quote) for n, quote in enumerate(quotes)]
+        first, broken, last = await created(world, items)
+        assert first.created.interception.id
+        assert last.created.interception.id
+        assert broken.error.code == code_pb2.INTERNAL
+        assert "nowhere" not in str(broken.error)
