@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import time
+import urllib.error
 import urllib.request
 
 import grpc
@@ -45,7 +46,12 @@ def tell_simulator(path: str, body: object) -> None:
     request = urllib.request.Request(
         CONTROL + path, json.dumps(body).encode(), {"Content-Type": "application/json"}
     )
-    urllib.request.urlopen(request, timeout=5).close()
+    try:
+        urllib.request.urlopen(request, timeout=5).close()
+    except urllib.error.HTTPError as error:
+        sys.exit(f"the simulator says: {json.load(error)['error']}")
+    except urllib.error.URLError as error:
+        sys.exit(f"no simulator at {CONTROL} ({error.reason}): README says how to start it")
 
 
 def token(name: str) -> tuple[tuple[str, str], ...]:
@@ -138,4 +144,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except grpc.RpcError as error:
+        sys.exit(f"the gateway at {GATEWAY} says {error.code().name}: {error.details()}")

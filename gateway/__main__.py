@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +18,7 @@ import uvloop
 
 from adapters import ADAPTERS
 from adapters.levels import LEVELS
-from gateway import capabilities, config, telemetry, upkeep
+from gateway import capabilities, config, settings_table, telemetry, upkeep
 from gateway.assembly import Gateway, endpoints
 from gateway.check import check
 from gateway.clock import Clock
@@ -40,7 +41,6 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="The Turnback gateway.",
 )
 ConfigFile = Annotated[
     Path, typer.Option("--config", "-c", envvar="TURNBACK_CONFIG", help="The TOML file.")
@@ -65,6 +65,21 @@ def _settings(path: Path) -> config.Settings:
 
 
 # -- commands -----------------------------------------------------------------------------
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"turnback {metadata.version('turnback')}")
+        raise typer.Exit
+
+
+@app.callback()
+def turnback(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Which this is.")
+    ] = False,
+) -> None:
+    """The Turnback gateway."""
 
 
 @app.command("serve")
@@ -192,6 +207,9 @@ def _store_errors() -> Iterator[None]:
         yield
     except (StoreError, Unavailable) as error:
         print(error, file=sys.stderr)
+        raise typer.Exit(3) from None
+    except OSError as error:
+        print(f"{error.filename} cannot be used: {error.strerror}", file=sys.stderr)
         raise typer.Exit(3) from None
 
 
@@ -364,6 +382,12 @@ def config_check(config_file: ConfigFile) -> None:
     """Say everything that is wrong with a configuration."""
     _settings(config_file)
     print(f"{config_file}: good")
+
+
+@config_app.command("list")
+def config_list() -> None:
+    """Every setting: its key, what it is where it is left out, and what it means."""
+    print(settings_table.as_text())
 
 
 @config_app.command("token")

@@ -1,6 +1,7 @@
 """Where the parts are put together: one gateway, built from its settings, and nowhere else."""
 
 import asyncio
+import os
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -184,9 +185,14 @@ class Gateway:
 async def _listen(name: str, served: web.Application, http: config.Http) -> tuple[int, Stop]:
     try:
         return await serve(served, http.host, http.port)
-    except OSError:
-        problem = f"{name}: cannot listen on {http.host}:{http.port}"
+    except OSError as error:
+        problem = f"{name}: cannot listen on {http.host}:{http.port}: {_reason(error)}"
         raise config.ConfigError([problem]) from None
+
+
+def _reason(error: OSError) -> str:
+    """In the system's words: asyncio's own repeat the address."""
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def endpoints(

@@ -459,6 +459,12 @@ def _across(settings: Settings) -> Iterator[str]:
                 f"carriers.{name}.contract.claim_window_ms: longer than policy.retention_days: "
                 "a claim needs what would be erased"
             )
+    ports: dict[int, str] = {}
+    for section in ("grpc", "push", "metrics"):
+        port = getattr(settings, section).port
+        if port and port in ports:
+            yield f"{section}.port: the same as {ports[port]}.port"
+        ports.setdefault(port, section)
     for field in ("cert_file", "key_file"):
         file = getattr(settings.grpc, field)
         if file is not None and not os.access(file, os.R_OK):

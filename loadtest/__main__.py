@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
@@ -27,8 +28,18 @@ EXIT_BROKEN = 1
 EXIT_NOT_RUN = 3  # a process did not start, or hung
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"turnback-load {metadata.version('turnback')}")
+        raise typer.Exit
+
+
 @app.callback()
-def load() -> None:
+def load(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Which this is.")
+    ] = False,
+) -> None:
     """Every command starts its own gateway and simulator, and ends them."""
 
 

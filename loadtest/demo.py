@@ -1,12 +1,8 @@
 """The demo: a merchant's day through every outcome, and the audit of every rule at the end."""
 
 import asyncio
-import contextlib
-import shutil
 import signal
-import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +17,7 @@ from loadtest.compensation import Claimant
 from loadtest.drive import Driver
 from loadtest.evidence import Evidence, Rule
 from loadtest.fleet import Fleet
+from loadtest.place import directory
 from loadtest.scenario import DAY_MS, MINUTE_MS, Day, clock_text, load, sized
 from loadtest.show import Board, Count
 from loadtest.simulation import Simulation
@@ -85,28 +82,15 @@ async def _run(options: Options, console: Console) -> Result:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     day = load()
     day = sized(day, options.orders) if options.orders else day
-    with _directory(options.keep) as directory:
-        result = await _day(options, day, directory, console)
-        kept.write(result.evidence, directory / "evidence.json")
+    with directory(options.keep) as place:
+        result = await _day(options, day, place, console)
+        kept.write(result.evidence, place / "evidence.json")
     return result
 
 
-@contextlib.contextmanager
-def _directory(keep: Path | None) -> Iterator[Path]:
-    if keep is not None:
-        keep.mkdir(parents=True, exist_ok=True)
-        yield keep.resolve()
-        return
-    directory = Path(tempfile.mkdtemp(prefix="turnback-demo-"))
-    try:
-        yield directory
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
-
-
-async def _day(options: Options, day: Day, directory: Path, console: Console) -> Result:
+async def _day(options: Options, day: Day, place: Path, console: Console) -> Result:
     began = time.monotonic()
-    fleet = Fleet(directory, seed=options.seed, start_ms=day.starts_ms, carriers=tuple(CARRIERS))
+    fleet = Fleet(place, seed=options.seed, start_ms=day.starts_ms, carriers=tuple(CARRIERS))
     async with (
         fleet,
         Simulation(fleet.control) as simulation,

@@ -5,6 +5,7 @@ import logging
 import signal
 import sys
 import time
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
@@ -22,8 +23,18 @@ EXIT_USAGE = 2
 EXIT_ADDRESS = 3
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"turnback-sim {metadata.version('turnback')}")
+        raise typer.Exit
+
+
 @app.callback()
-def simulator() -> None:
+def simulator(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Which this is.")
+    ] = False,
+) -> None:
     """Carriers that do what they are told, and say afterwards what really happened."""
 
 

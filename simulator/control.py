@@ -21,6 +21,7 @@ from simulator.bodies import (
     ParcelBody,
     ParcelsBody,
     ResetBody,
+    ScenarioBody,
     ScriptsBody,
     StatementBody,
     first_problem,
@@ -361,19 +362,71 @@ async def get_health(request: web.Request) -> web.Response:
     return _json({"ok": True, "seed": depot.seed, "parcels": len(depot.records)})
 
 
+async def get_index(_: web.Request) -> web.Response:
+    """This list: every call, with the JSON schema of its body, and that of a scenario file."""
+    calls = [
+        {"call": f"{verb} {path}", "what": what, "body": body and body.model_json_schema()}
+        for verb, path, _, body, what in ROUTES
+    ]
+    return _json({"calls": calls, "scenario": ScenarioBody.model_json_schema()})
+
+
+ROUTES: tuple[tuple[str, str, Handler, type[BaseModel] | None, str], ...] = (
+    ("GET", "/", get_index, None, "This list, and the schema of a scenario file."),
+    (
+        "POST",
+        "/accounts",
+        put_account,
+        AccountBody,
+        "An account of ours: credentials, where to push.",
+    ),
+    (
+        "POST",
+        "/parcels",
+        post_parcels,
+        ParcelsBody,
+        "Parcels that a carrier has, and what becomes of them.",
+    ),
+    ("PUT", "/scripts", put_scripts, ScriptsBody, "What becomes of parcels that are there."),
+    (
+        "GET",
+        "/clock",
+        get_clock,
+        None,
+        "Business time; ?after=<version>&wait_ms= waits for it to move.",
+    ),
+    ("POST", "/clock", post_clock, ClockBody, "Move business time, or let it run."),
+    (
+        "GET",
+        "/truth",
+        get_truth,
+        None,
+        "What really happened, a line a parcel; ?carrier= &account= &waybill= &after=",
+    ),
+    (
+        "POST",
+        "/statements",
+        post_statement,
+        StatementBody,
+        "A carrier's statement, with mistakes to order.",
+    ),
+    ("GET", "/requests", get_requests, None, "The last requests that carriers have had; ?limit="),
+    ("POST", "/faults", post_faults, CarrierFaultBody, "Trouble with a whole carrier."),
+    ("DELETE", "/faults", delete_faults, None, "Its end."),
+    (
+        "POST",
+        "/reset",
+        post_reset,
+        ResetBody,
+        "Forget all parcels, and accounts where they are named.",
+    ),
+    ("GET", "/health", get_health, None, "Whether it is up."),
+)
+
+
 def control_app(bench: Bench, host: str) -> web.Application:
     app = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=[guard])
     app[BENCH], app[HOST] = bench, host
-    app.router.add_post("/accounts", put_account)
-    app.router.add_post("/parcels", post_parcels)
-    app.router.add_put("/scripts", put_scripts)
-    app.router.add_get("/clock", get_clock)
-    app.router.add_post("/clock", post_clock)
-    app.router.add_get("/truth", get_truth)
-    app.router.add_post("/statements", post_statement)
-    app.router.add_get("/requests", get_requests)
-    app.router.add_post("/faults", post_faults)
-    app.router.add_delete("/faults", delete_faults)
-    app.router.add_post("/reset", post_reset)
-    app.router.add_get("/health", get_health)
+    for verb, path, handler, _, _ in ROUTES:
+        app.router.add_route(verb, path, handler)
     return app

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from adapters import ADAPTERS
 from adapters.levels import LEVELS
-from gateway import capabilities
+from gateway import capabilities, settings_table
 from gateway.domain import interception as tables
 from gateway.domain.carrier import Adapter, Dedup
 from gateway.domain.refusal import TEXTS, Kind
@@ -15,6 +15,7 @@ from gateway.store.audit import RULES
 
 README = Path(__file__).parent.parent / "README.md"
 CARRIERS = README.parent / "docs" / "carriers.md"
+SETTINGS = README.parent / "docs" / "settings.md"
 STATUS_OF = {
     Kind.INVALID: "INVALID_ARGUMENT",
     Kind.EXISTS: "ALREADY_EXISTS",
@@ -130,7 +131,9 @@ def _configured(adapter: Adapter) -> Iterator[tuple[str, str]]:
     def shown(names: Iterable[str]) -> str:
         return ", ".join(f"`{name}`" for name in names)
 
-    yield "`base_url` in production", " or ".join(f"`https://{host}`" for host in adapter.hosts)
+    elsewhere = {url.removeprefix("https://").split("/")[0] for url in adapter.sites.values()}
+    hosts = [host for host in adapter.hosts if host not in elsewhere] or adapter.hosts
+    yield "`base_url` in production", " or ".join(f"`https://{host}`" for host in hosts)
     yield "further addresses", shown(f"{name}: {url}" for name, url in adapter.sites.items())
     yield "credentials", shown(adapter.credentials)
     yield "credentials that only some accounts have", shown(adapter.optional_credentials)
@@ -153,6 +156,20 @@ def _settled(adapter: Adapter) -> str:
     return "; ".join(ways)
 
 
+def settings() -> str:
+    return f"""# Every setting
+
+Written from the configuration's classes by `python -m tests.docs`; `turnback config list` prints
+the same. One TOML file holds them: `limits.late_ms` is `late_ms` under `[limits]`,
+`tenants.<tenant>.per_second` is `per_second` under `[tenants.mall]`, and `[]` is one of a list. A
+variable of the environment comes before the file: `TURNBACK_LIMITS__LATE_MS=100`. `turnback config
+check` names every field that is wrong.
+
+{settings_table.as_markdown()}
+"""
+
+
 if __name__ == "__main__":
+    SETTINGS.write_text(settings(), "utf-8")
     CARRIERS.write_text(carriers(), "utf-8")
     README.write_text(filled(README.read_text("utf-8")), "utf-8")

@@ -328,3 +328,12 @@ def test_a_provisional_carrier_must_be_allowed(write: Write) -> None:
     settings.terms(settings.adapters(ADAPTERS))
     refused = write(BASE + PROVISIONAL.replace("provisional = true\n", ""))
     assert [found.split(":")[0] for found in problems(refused)] == ["carriers.yunda.provisional"]
+
+
+def test_two_servers_do_not_listen_on_one_port(write: Write) -> None:
+    path = write(BASE + "\n[grpc]\nport = 8080\n[metrics]\nport = 8080\n")
+    assert problems(path) == (
+        "push.port: the same as grpc.port",
+        "metrics.port: the same as grpc.port",
+    )
+    assert load(write(BASE + "\n[push]\nport = 0\n[metrics]\nport = 0\n"))

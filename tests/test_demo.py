@@ -50,6 +50,15 @@ def test_every_rule_holds(
     assert "\x1b" not in done.stdout
 
 
+def test_a_directory_that_has_a_run_in_it_is_not_taken_for_another(
+    run: tuple[subprocess.CompletedProcess[str], Path],
+) -> None:
+    command = [str(Path(sys.executable).with_name("turnback-load")), "demo", "--keep", str(run[1])]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    said = f"turnback-load: {run[1]} is not empty: name a new directory to keep the run in"
+    assert (done.returncode, done.stderr.strip()) == (3, said)
+
+
 def test_secrets_and_people_are_in_no_log(
     run: tuple[subprocess.CompletedProcess[str], Path],
 ) -> None:

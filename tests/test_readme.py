@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs import CARRIERS, README, carriers, filled
+from tests.docs import CARRIERS, README, SETTINGS, carriers, filled, settings
 
 ROOT = README.parent
 BIN = Path(sys.executable).parent
@@ -22,6 +22,7 @@ def test_what_comes_from_code_is_fresh() -> None:
     text = README.read_text("utf-8")
     assert filled(text) == text, "run `python -m tests.docs`"
     assert CARRIERS.read_text("utf-8") == carriers(), "run `python -m tests.docs`"
+    assert SETTINGS.read_text("utf-8") == settings(), "run `python -m tests.docs`"
 
 
 def test_every_file_that_is_named_exists() -> None:
@@ -144,5 +145,7 @@ def test_what_keeps_it_from_starting_is_said_in_a_line(tmp_path: Path) -> None:
         for name in ("GRPC", "PUSH", "METRICS"):
             assert "cannot listen on" in refused(**other, **{f"TURNBACK_{name}__PORT": taken})
     assert "cannot be used" in refused(TURNBACK_STORE__URL="sqlite:///none.db")
+    nowhere = refused(TURNBACK_STORE__URL="sqlite:///none.db/store.db")
+    assert nowhere.strip().endswith(f"{tmp_path}/none.db/store.db cannot be used: Not a directory")
     clock = {"TURNBACK_TEST__CLOCK_URL": "http://127.0.0.1:9/clock"}
     assert "no clock answers" in refused(**clock)

@@ -270,7 +270,7 @@ def checks(descriptor: Descriptor) -> tuple[Check, ...]:
         else:
             made.append(partial(_of_field, field, rule))
     made += [
-        partial(_choice, oneof.name)
+        partial(_choice, oneof.name, tuple(field.name for field in oneof.fields))
         for oneof in descriptor.oneofs
         if isinstance(PER_MESSAGE.get((descriptor.name, oneof.name)), Needed)
     ]
@@ -288,9 +288,9 @@ def rule_of(descriptor: Descriptor, field: FieldDescriptor) -> Any:
     return None if isinstance(rule, Text) else rule
 
 
-def _choice(name: str, message: Message, path: str) -> Iterator[Fault]:
+def _choice(name: str, members: tuple[str, ...], message: Message, path: str) -> Iterator[Fault]:
     if message.WhichOneof(name) is None:
-        yield f"{path}{name}", "one of them is needed"
+        yield f"{path}{members[0]}", f"needed: it, or {' or '.join(members[1:])}"
 
 
 def _of_choice(field: FieldDescriptor, rule: Any, message: Message, path: str) -> Iterator[Fault]:

@@ -115,7 +115,9 @@ def said(
 
 def gate(target: str, token_file: Path, ca_file: Path | None) -> Gate:
     """Raises Unreadable, OSError."""
-    host = target.rsplit(":", 1)[0]
+    host, _, port = target.rpartition(":")
+    if not host or not port.isdigit():
+        raise Unreadable(["--to: a host and a port, such as 127.0.0.1:50051"])
     if ca_file is None and not loopback(host):
         raise Unreadable(["--to: plaintext off loopback is refused: give --ca-file"])
     token = token_file.read_text("ascii", "replace").strip()
@@ -208,6 +210,11 @@ def _amounts(one: pb.ExceptionCase) -> str:
 
 
 def _why(error: Any) -> str:
+    if error.code() is grpc.StatusCode.ALREADY_EXISTS:  # its request_id is the file's own hash
+        return (
+            "this file was imported before, with another number, period, total or --corrects: "
+            "a correction is a file of its own"
+        )
     return f"{error.code().name}: {error.details()}"
 
 

@@ -140,8 +140,9 @@ class Server:
             else:
                 self.port = self._server.add_insecure_port(address)
             self._server.add_insecure_port(own)
-        except (RuntimeError, OSError) as error:
-            raise ConfigError([f"grpc: cannot listen on {address}"]) from error
+        except (RuntimeError, OSError) as error:  # the library does not say which it was
+            secured = ", or cert_file and key_file are no pair" if grpc_.cert_file else ""
+            raise ConfigError([f"grpc: cannot listen on {address}{secured}"]) from error
         await self._server.start()
         await self.ready(True)
         self._own = grpc.aio.insecure_channel(own)

@@ -129,7 +129,6 @@ class Driver:
             self._lock.close()
 
     def _open(self, owner: str, clock: Clock) -> int:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         self._owner, self._lock = owner, lock(self._path)
         if _empty(self._path):
             migrate(self._path)
@@ -373,7 +372,11 @@ def switch(db: sqlite3.Connection, mode: SafeMode | None) -> None:
 
 def lock(path: Path) -> IO[bytes]:
     """Only one process may write the file; the lock goes with the process."""
-    held = path.with_name(path.name + ".lock").open("wb")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        held = path.with_name(path.name + ".lock").open("wb")
+    except OSError as error:
+        raise StoreError(f"{path.absolute()} cannot be used: {error.strerror}") from None
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

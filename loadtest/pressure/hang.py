@@ -11,12 +11,13 @@ from itertools import pairwise
 from pathlib import Path
 
 from loadtest import client as wire
+from loadtest.place import directory
 from loadtest.pressure import figures
 from loadtest.pressure.figures import Aim, in_cores
 from loadtest.traffic.pages import OTHERS
 from loadtest.traffic.plan import Arrival, Options, Plan, PlanError
 from loadtest.traffic.road import MACHINE, Sample, per_second
-from loadtest.traffic.run import Announce, Place, Result, directory, run
+from loadtest.traffic.run import Announce, Place, Result, run
 from loadtest.traffic.scenarios import SCENARIOS
 
 SCENARIO = "hang"

@@ -15,6 +15,7 @@ from pathlib import Path
 from gateway.pb.turnback.v1 import intercept_service_pb2 as pb
 from loadtest.client import fen
 from loadtest.fleet import FleetError
+from loadtest.place import directory
 from loadtest.pressure import figures
 from loadtest.pressure.figures import Aim, Answer
 from loadtest.pressure.replay import Heard, Ready, Replay
@@ -24,7 +25,7 @@ from loadtest.traffic.diary import Line, Told
 from loadtest.traffic.pages import OTHERS
 from loadtest.traffic.plan import ARRIVALS_MAX, Options, PlanError
 from loadtest.traffic.road import MACHINE
-from loadtest.traffic.run import Result, conclude, directory
+from loadtest.traffic.run import Result, conclude
 
 PEAK_P99_MS = 1_000.0
 WARM_PART = 0.2  # of the peak's time, which is in no figure

@@ -24,6 +24,7 @@ from rich.table import Table
 from loadtest.carriers import CARRIERS
 from loadtest.drive import Restless
 from loadtest.fleet import FleetError
+from loadtest.place import directory
 from loadtest.report import console, yuan
 from loadtest.simulation import SimulatorRefused
 from loadtest.traffic import expected, goals, pages, plan
@@ -31,7 +32,7 @@ from loadtest.traffic.expected import Span, Totals
 from loadtest.traffic.goals import Goal, GoalError, Reached
 from loadtest.traffic.plan import Options, Plan, PlanError
 from loadtest.traffic.road import Sample, per_second
-from loadtest.traffic.run import PROCESSES, Announce, Place, Result, directory, run
+from loadtest.traffic.run import PROCESSES, Announce, Place, Result, run
 from loadtest.traffic.scenarios import SCENARIOS
 
 GOOD, DIFFERENT, MISSED, NOT_RUN = range(4)

@@ -1,14 +1,11 @@
 """A load run from start to verdict: processes up, expected totals, load, settling, evidence."""
 
 import asyncio
-import contextlib
 import os
-import shutil
 import signal
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,20 +92,6 @@ class Result:
 def run(options: Options, place: Place, announce: "Announce", *, judged: bool = True) -> Result:
     """`announce` is told what is expected before the first call is made."""
     return asyncio.run(_run(options, place, announce, judged))
-
-
-@contextlib.contextmanager
-def directory(keep: Path | None) -> Iterator[Path]:
-    """The one to keep, or one for the time of the run."""
-    if keep is not None:
-        keep.mkdir(parents=True, exist_ok=True)
-        yield keep.resolve()
-        return
-    found = Path(tempfile.mkdtemp(prefix="turnback-load-"))
-    try:
-        yield found
-    finally:
-        shutil.rmtree(found, ignore_errors=True)
 
 
 class Announce:

@@ -189,3 +189,19 @@ async def test_the_command_explains_a_taken_port(desk: Desk) -> None:
 
 def test_a_scenario_without_rules_is_a_scenario() -> None:
     assert Scenario().rules == ()
+
+
+async def test_it_says_what_it_can_be_asked(desk: Desk) -> None:
+    status, told = await desk.control("GET", "/")
+    assert status == 200
+    calls = {each["call"]: each for each in told["calls"]}
+    assert {"POST /accounts", "POST /parcels", "GET /truth", "DELETE /faults"} < set(calls)
+    assert all(each["what"].endswith((".", "=")) for each in calls.values())
+    parcels = calls["POST /parcels"]["body"]
+    assert "returned" in parcels["$defs"]["Outcome"]["enum"]
+    assert set(told["scenario"]["properties"]) == {"rules", "mix"}
+    for call in calls:
+        verb, path = call.split()
+        if calls[call]["body"]:  # it is there, and wants what it says it wants
+            status, answer = await desk.control(verb, path, {"nonsense": 1})
+            assert (status, bool(answer["error"])) == (400, True)
