@@ -33,6 +33,7 @@ LEASING = "gateway/domain/leasing.py"
 LEDGER = "gateway/domain/ledger.py"
 PORT = "gateway/domain/carrier.py"
 PARCEL = "gateway/domain/parcel.py"
+REGISTER = "gateway/domain/register.py"
 PUSHES = "gateway/pushes.py"
 SQLITE = "gateway/store/sqlite.py"
 WORKER = "gateway/worker.py"
@@ -502,8 +503,8 @@ BUGS: tuple[Bug, ...] = (
         "inbox_forgotten",
         "a push that a crash left behind is never applied",
         PUSHES,
-        '                rows = await self._store.rows(Inbox, "inbox_new", limit=SWEEP_LIMIT)\n',
-        '                rows = (await self._store.rows(Inbox, "inbox_new", limit=1))[:0]\n',
+        "                    if row.id not in self._at_work:\n",
+        "                    if row.id in self._at_work:\n",
         "tests/test_pushes.py",
     ),
     bug(
@@ -748,5 +749,42 @@ BUGS: tuple[Bug, ...] = (
         "            judged_to=min(s.period_to - contract.billed_within_ms, env.now),\n",
         "            judged_to=min(s.period_to, env.now),\n",
         BILLS,
+    ),
+    bug(
+        "quote_of_another_account",
+        "a quote is used though its parcel is registered over another account",
+        CREATE,
+        "    if (parcel.channel, parcel.account) != (quote.channel, quote.account):\n",
+        "    if parcel.network == quote.channel and False:\n",
+    ),
+    bug(
+        "filing_doubled",
+        "a filing whose holder has gone is sent again, though a carrier makes two claims of it",
+        DUE,
+        "        return desk.unheard(book, job, env, terms)\n",
+        "        return job\n",
+    ),
+    bug(
+        "withdrawn_for_ever",
+        "a withdrawal that was sent outlives the return of its parcel",
+        READING,
+        "    over = not MOVEMENTS[ic.movement]  # whatever the carrier may still answer\n",
+        "    over = False\n",
+    ),
+    bug(
+        "return_of_one",
+        "of parcels that come back under one number only one is told so",
+        REGISTER,
+        "    return [alias for alias in found if newest_at - alias.at <= EPOCH_GAP_MS]\n",
+        "    return [alias for alias in found if newest_at - alias.at <= EPOCH_GAP_MS][:1]\n",
+        "tests/store/test_returning.py",
+    ),
+    bug(
+        "quotes_unbounded",
+        "quotes open as many calls of a carrier account as there are parcels",
+        WORKER,
+        "            await free.wait_for(lambda: self._quoting[key] < self.bulkheads[key].share)\n",
+        "            await free.wait_for(lambda: True)\n",
+        "tests/test_worker.py",
     ),
 )
