@@ -123,7 +123,10 @@ def gate(target: str, token_file: Path, ca_file: Path | None) -> Gate:
     token = token_file.read_text("ascii", "replace").strip()
     if not token or not token.isprintable() or not token.isascii():
         raise Unreadable(["--token-file: no token is in it"])
-    return Gate(target, token, ca_file.read_bytes() if ca_file else None)
+    roots = ca_file.read_bytes() if ca_file else None
+    if roots is not None and b"-----BEGIN CERTIFICATE-----" not in roots:
+        raise Unreadable(["--ca-file: no PEM certificate is in it"])
+    return Gate(target, token, roots)
 
 
 def send(

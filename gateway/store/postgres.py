@@ -303,7 +303,8 @@ class Driver:
             self._given_up()
             return
         try:
-            await db.execute("ROLLBACK")
+            with self._watched(db):
+                await db.execute("ROLLBACK")
         except (*LOST, asyncpg.PostgresError):
             self._given_up()
 

@@ -264,12 +264,23 @@ async def test_an_operator_sends_the_carriers_file(
     again = await asyncio.to_thread(command, str(file), *options, "--total", total, "--json")
     assert again.returncode == 1
     assert json.loads(again.stdout)["replayed"] is True
+    other = await asyncio.to_thread(
+        command, str(file), *options, "--total", total, "--statement-no", "S2"
+    )
+    assert other.returncode == 3
+    assert other.stderr.splitlines()[-1].startswith("this file was imported before, with another")
     bad = tmp_path / "bad.csv"
     bad.write_text(statement["csv"].replace(",8.00,", ",8.001,", 1), "utf-8")
     broken = await asyncio.to_thread(command, str(bad), *options, "--total", total)
     assert broken.returncode == 2
     assert "amount: finer than the minor unit" in broken.stderr
-    for more in (["--to", "10.0.0.1:50051"], ["--to", "127.0.0.1:1"]):
+    for code, said, more in (
+        (2, "plaintext off loopback is refused", ["--to", "10.0.0.1:50051"]),
+        (2, "a host and a port", ["--to", "127.0.0.1"]),
+        (2, "no PEM certificate", ["--ca-file", str(file)]),
+        (3, "UNAVAILABLE", ["--to", "127.0.0.1:1"]),
+    ):
         away = await asyncio.to_thread(command, str(file), *options, "--total", total, *more)
-        assert away.returncode in (2, 3)
+        assert away.returncode == code
+        assert said in away.stderr
         assert "Traceback" not in away.stderr
