@@ -9,7 +9,6 @@ from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from gateway.config import Settings
 
@@ -64,6 +63,8 @@ def _of(model: type[BaseModel], path: str, section: Any) -> Iterator[Setting]:
 
 
 def _left_out(field: FieldInfo) -> Any:
+    if field.is_required():
+        return ...
     return field.get_default(call_default_factory=True, validated_data={})
 
 
@@ -85,7 +86,7 @@ def _listed(kind: Any) -> bool:
 
 
 def _shown(value: Any) -> str:
-    if value is PydanticUndefined:
+    if value is ...:
         return NEEDED
     return UNSET if value is None else _toml(value)
 

@@ -376,7 +376,8 @@ def lock(path: Path) -> IO[bytes]:
         path.parent.mkdir(parents=True, exist_ok=True)
         held = path.with_name(path.name + ".lock").open("wb")
     except OSError as error:
-        raise StoreError(f"{path.absolute()} cannot be used: {error.strerror}") from None
+        reason = "Not a directory" if isinstance(error, FileExistsError) else error.strerror
+        raise StoreError(f"{path.absolute()} cannot be used: {reason}") from None
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
