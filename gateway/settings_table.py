@@ -15,8 +15,6 @@ from gateway.config import Settings
 WIDTH, INDENT = 92, "    "
 # What stands for the name of one of many, by the key that holds them.
 ONE_OF = {"tenants": "<tenant>", "carriers": "<carrier>", "accounts": "<account>"}
-
-
 NEEDED, UNSET = "needed", "unset"
 
 

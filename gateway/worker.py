@@ -388,7 +388,11 @@ class Worker:
         key = endpoint.adapter.name, endpoint.account
         free = self._turns.setdefault(key, asyncio.Condition())
         async with free:
-            await free.wait_for(lambda: self._quoting[key] < self.bulkheads[key].share)
+            try:
+                await free.wait_for(lambda: self._quoting[key] < self.bulkheads[key].share)
+            except asyncio.CancelledError:
+                free.notify()  # we may have been woken for a turn that somebody else can take
+                raise
             self._quoting[key] += 1
         try:
             yield

@@ -29,7 +29,7 @@ from gateway.domain.parcel import (
     ScanRow,
 )
 from gateway.domain.reading import QUIET_MS, latest
-from gateway.domain.register import aliases, newest, store_scans
+from gateway.domain.register import aliases, newest, numbers_of, store_scans
 
 
 def told(book: Book, delivery: Delivery, network: str, tier: Tier, env: Env, terms: Terms) -> bool:
@@ -41,7 +41,7 @@ def told(book: Book, delivery: Delivery, network: str, tier: Tier, env: Env, ter
     parcels = dict.fromkeys(parcel.id for parcel in _of_numbers(book, network, delivery.waybills))
     for key in parcels:
         parcel = book.need(Parcel, key)
-        numbers = {parcel.waybill, *(alias.waybill for alias in book.of(Alias, parcel.id))}
+        numbers = numbers_of(book, parcel)
         scans = tuple(scan for scan in delivery.scans if scan.waybill in numbers)
         parcel = store_scans(book, parcel, scans, tier, env)
         ic = latest(book.of(Interception, parcel.id))

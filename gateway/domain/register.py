@@ -147,6 +147,11 @@ def newest(book: Book, network: str, waybill: str) -> Parcel | None:
     return max(found, key=lambda parcel: parcel.epoch, default=None)
 
 
+def numbers_of(book: Book, parcel: Parcel) -> set[str]:
+    """Its own number, and those of its way back."""
+    return {parcel.waybill, *(alias.waybill for alias in book.of(Alias, parcel.id))}
+
+
 def returning(book: Book, command: RegisterParcel, now: int) -> bool:
     """Whether the number is that of somebody's way back, and not of one that is long over."""
     back = aliases(book, command.network, command.waybill)
@@ -175,7 +180,7 @@ def store_scans(
     Scans of a lesser tier take no room from better ones.
     """
     people = book.of(Person, parcel.id)
-    numbers = {parcel.waybill, *(alias.waybill for alias in book.of(Alias, parcel.id))}
+    numbers = numbers_of(book, parcel)
     known = sum(1 for row in book.of(ScanRow, parcel.id) if row.tier <= tier)
     for scan in scans:
         row = scan_row(parcel, people, scan, tier, env.now)

@@ -783,8 +783,8 @@ BUGS: tuple[Bug, ...] = (
         "quotes_unbounded",
         "quotes open as many calls of a carrier account as there are parcels",
         WORKER,
-        "            await free.wait_for(lambda: self._quoting[key] < self.bulkheads[key].share)\n",
-        "            await free.wait_for(lambda: True)\n",
+        "            self._quoting[key] += 1\n",
+        "            self._quoting[key] += 0\n",
         "tests/test_worker.py",
     ),
 )
