@@ -8,13 +8,13 @@ the questions and replies of status and trace, the refusals, and of the token al
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from adapters import strict, wire
 from adapters.wire import RECEIVED, REFUSED, UNCLEAR
 from gateway.domain import carrier as port
 from gateway.domain.carrier import Answer, Call, Cause, Milestone, Reason, Reply, Scan, Verdict
+from gateway.domain.record import replace
 
 ASSUMED, DOCUMENTED, SEEN = port.Grade.ASSUMED, port.Grade.DOCUMENTED, port.Grade.SEEN
 ORDERS, REFRESH = "/ecap/v1/orders", "/oauth/refresh"

@@ -5,13 +5,13 @@ all codes but "1", the scans but 11 and 14, and that a push is signed as a reque
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from adapters import strict, wire
 from adapters.wire import RECEIVED, REFUSED, UNCLEAR
 from gateway.domain import carrier as port
 from gateway.domain.carrier import Answer, Call, Milestone, Reason, Reply, Scan, Verdict
+from gateway.domain.record import replace
 
 ASSUMED, DOCUMENTED, SEEN = port.Grade.ASSUMED, port.Grade.DOCUMENTED, port.Grade.SEEN
 API = "/webopenplatformapi/api"

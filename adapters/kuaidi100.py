@@ -4,13 +4,13 @@ Documented: requests, envelopes, signature. Assumed: every code but 200, what `d
 body of a callback and that it is signed as its sibling is, the words for kinds of work orders.
 """
 
-from dataclasses import replace
 from typing import Any
 
 from adapters import strict, wire
 from adapters.wire import RECEIVED, REFUSED
 from gateway.domain import carrier as port
 from gateway.domain.carrier import Answer, Call, Reason, Reply, Verdict
+from gateway.domain.record import replace
 
 ASSUMED, DOCUMENTED = port.Grade.ASSUMED, port.Grade.DOCUMENTED
 NETWORKS = {  # its code of a company: ours

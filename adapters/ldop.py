@@ -5,13 +5,13 @@ Documented: the method, its fields, 100 and 108. Assumed: the signature, every o
 answer is wrapped in. Where the parcel is, the newer channel of the same network tells.
 """
 
-from dataclasses import replace
 from typing import Any
 
 from adapters import strict, wire
 from adapters.wire import REFUSED
 from gateway.domain import carrier as port
 from gateway.domain.carrier import Answer, Call, Reason, Reply, Verdict
+from gateway.domain.record import replace
 
 ASSUMED, DOCUMENTED = port.Grade.ASSUMED, port.Grade.DOCUMENTED
 PATH = "/routerjson"

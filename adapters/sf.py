@@ -5,12 +5,12 @@ Platform codes, 8019 and most scan codes are public; the refusals of an intercep
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from adapters import markup, strict, wire
 from gateway.domain import carrier as port
 from gateway.domain.carrier import Answer, Call, Milestone, Order, Reason, Reply, Scan, Verdict
+from gateway.domain.record import replace
 
 ASSUMED, SEEN = port.Grade.ASSUMED, port.Grade.SEEN
 PATH = "/std/service"

@@ -5,7 +5,6 @@ and that pushes are signed as requests are; so a push is never more than a hint.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from adapters import markup, strict, wire
@@ -13,6 +12,7 @@ from adapters.wire import RECEIVED, REFUSED, UNCLEAR
 from gateway.domain import carrier as port
 from gateway.domain.carrier import Answer, Call, Cause, Milestone, Order, Reason, Reply, Scan
 from gateway.domain.carrier import Verdict as V
+from gateway.domain.record import replace
 
 ASSUMED, SEEN = port.Grade.ASSUMED, port.Grade.SEEN
 PATH = "/gateway/link.do"

@@ -6,13 +6,13 @@ Assumed: why UPS refuses an interception, and most codes of scans.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from adapters import strict, wire
 from adapters.wire import RECEIVED, REFUSED, UNCLEAR
 from gateway.domain import carrier as port
 from gateway.domain.carrier import Answer, Call, Milestone, Order, Reason, Reply, Scan, Verdict
+from gateway.domain.record import replace
 
 ASSUMED, DOCUMENTED = port.Grade.ASSUMED, port.Grade.DOCUMENTED
 TOKEN, INTERCEPT_API = "/security/v1/oauth/token", "/api/deliveryintercept/v2"

@@ -6,7 +6,6 @@ import hmac
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import quote_plus
@@ -24,6 +23,7 @@ from gateway.domain.carrier import (
     Verdict,
     read_json,
 )
+from gateway.domain.record import replace
 
 T = TypeVar("T")
 Codes = dict[str, Answer]

@@ -6,7 +6,6 @@ No query and no push of an interception's outcome is known, and no other code is
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -15,6 +14,7 @@ from adapters.wire import RECEIVED, REFUSED, UNCLEAR
 from gateway.domain import carrier as port
 from gateway.domain.carrier import Answer, Call, Cause, Milestone, Order, Reason, Reply, Scan
 from gateway.domain.carrier import Verdict as V
+from gateway.domain.record import replace
 
 ASSUMED, SEEN = port.Grade.ASSUMED, port.Grade.SEEN
 SUBSCRIBE = "/open/subscribe_adapter/v1"

@@ -5,13 +5,13 @@ parcel back (the setting `inte_type` must say it), every code, what a yes holds,
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from adapters import strict, wire
 from adapters.wire import REFUSED, UNCLEAR
 from gateway.domain import carrier as port
 from gateway.domain.carrier import Answer, Call, Milestone, Reason, Reply, Scan, Verdict
+from gateway.domain.record import replace
 
 ASSUMED, SEEN = port.Grade.ASSUMED, port.Grade.SEEN
 INTERCEPT_PATH = "/openapi/outer/tmm/outerapi/intercept/invokeExpressChangeAddr"

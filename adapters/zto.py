@@ -4,13 +4,13 @@ Documented: requests, the six states, pushed scans. Assumed: every code, all els
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from adapters import strict, wire
 from adapters.wire import RECEIVED, REFUSED, UNCLEAR
 from gateway.domain import carrier as port
 from gateway.domain.carrier import Answer, Call, Cause, Milestone, Reason, Reply, Scan, Verdict
+from gateway.domain.record import replace
 
 ASSUMED, DOCUMENTED, SEEN = port.Grade.ASSUMED, port.Grade.DOCUMENTED, port.Grade.SEEN
 DESTINATIONS = {port.Action.RETURN: "2", port.Action.REDIRECT: "3"}

@@ -7,7 +7,7 @@ everything that is not an answer the adapter can read is UNKNOWN.
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import aiohttp
 from aiohttp.tracing import Trace
@@ -29,6 +29,7 @@ from gateway.domain.carrier import (
     read,
     read_token,
 )
+from gateway.domain.record import replace
 
 REPLY_MAX = 1 << 20  # bytes; a page of tracking is some 20 KiB
 NOT_SENT = Answer(Verdict.BUSY, Reason.NOT_SENT)

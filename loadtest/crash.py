@@ -8,6 +8,7 @@ What runs came to is added up in a state file.
 """
 
 import asyncio
+import dataclasses
 import json
 import os
 import random
@@ -16,7 +17,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import count
 from pathlib import Path
@@ -266,7 +267,7 @@ async def runs(
             cluster = await stack.enter_async_context(Cluster(durable=options.durable))
         while True:
             before = tally.stores.get(options.store)
-            this = replace(options, seed=options.seed + (before.runs if before else 0))
+            this = dataclasses.replace(options, seed=options.seed + (before.runs if before else 0))
 
             console = Console(stderr=True)
             with Progress(console=console, disable=not console.is_terminal) as progress:

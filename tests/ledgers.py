@@ -1,7 +1,7 @@
 """A real ledger for tests: the store on a real file, driven command by command on virtual time."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
@@ -43,6 +43,7 @@ from gateway.domain.reconcile import (
     Received,
     ReceivePart,
 )
+from gateway.domain.record import replace
 from gateway.domain.register import RegisterParcel
 from gateway.domain.reply import Finish
 from gateway.domain.statement import SIGN, Difference, LineKind, Statement, Step

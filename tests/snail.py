@@ -3,12 +3,12 @@
 Their answers are `{"ok": true, "code": "0", "waybill": "SN00000001"}`.
 """
 
-from dataclasses import replace
 from typing import Any
 
 from adapters import strict, wire
 from gateway.domain import carrier as port
 from gateway.domain.carrier import Answer, Call, Milestone, Order, Reason, Reply, Scan, Verdict
+from gateway.domain.record import replace
 
 OK = "0"
 INTERCEPT = {OK: wire.RECEIVED, "7": Answer(Verdict.REFUSED, Reason.DELIVERED)}

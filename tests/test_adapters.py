@@ -4,13 +4,14 @@ import ast
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from pathlib import Path as File
 from typing import Any, get_type_hints
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import fields, replace
 
 from adapters import ADAPTERS
 from gateway.domain.carrier import (
@@ -43,7 +44,7 @@ GOLDEN = ROOT / "tests" / "golden"
 LINES_MAX = 250
 PURE = {"ast", "base64", "binascii", "collections", "dataclasses", "datetime", "decimal", "hashlib"}
 PURE |= {"hmac", "json", "re", "types", "typing", "urllib", "xml", "defusedxml"}
-OURS = {"adapters", "gateway.domain", "gateway.domain.carrier"}
+OURS = {"adapters", "gateway.domain", "gateway.domain.carrier", "gateway.domain.record"}
 OPERATIONS = tuple(
     name for name, hint in get_type_hints(Adapter).items() if "Operation" in str(hint)
 )

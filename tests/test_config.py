@@ -1,7 +1,6 @@
 """Settings: each mistake is named by its field, and no secret is ever shown."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from gateway.config import ConfigError, Settings, load, new_token, token_hash
 from gateway.contracts import Section
 from gateway.domain.carrier import Status
 from gateway.domain.fees import LEASE_MS
+from gateway.domain.record import replace
 
 SECRET = "k3y-that-nobody-may-see"
 PUSH = "Zk9xT2pQw8rLm4Vb7YcN1sDf"

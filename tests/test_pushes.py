@@ -3,7 +3,6 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from structlog.testing import capture_logs
 
 from adapters import ADAPTERS
 from gateway.domain.carrier import Delivery, Push, Scan, Tier
+from gateway.domain.record import replace
 from gateway.failpoints import FailPoints
 from gateway.pushes import TRIES_MAX, Gate, Pushes
 from tests.engines import ENGINES, engine

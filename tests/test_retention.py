@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from gateway.domain.interception import InboxStatus
 from gateway.domain.parcel import OrderLine, Parcel, Person
 from gateway.domain.push import ApplyPush
 from gateway.domain.quote import MakeQuote
+from gateway.domain.record import replace
 from gateway.domain.register import RegisterParcel
 from gateway.domain.retention import BATCH_MAX, Purged, PurgePersonal
 from gateway.retention import FOUND_MAX, PARCELS, PUSHES, purge

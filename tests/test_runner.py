@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -23,6 +23,7 @@ from gateway.domain.carrier import (
     Trace,
     Verdict,
 )
+from gateway.domain.record import replace
 from gateway.runner import NOT_SENT, Endpoint, Http, Runner
 from tests.dialects.bench import NOW
 

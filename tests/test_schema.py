@@ -8,9 +8,8 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import fields
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import asyncpg
 import pytest
@@ -21,7 +20,7 @@ from gateway.store.sqlite import connect, migrate
 from tests.engines import ENGINES, Engine, Session, engine
 from tests.ledgers import month, opened
 
-FIELDS = {table: [field.name for field in fields(kind)] for kind, table, _ in TABLES}
+FIELDS = {table: list(kind.__struct_fields__) for kind, table, _ in TABLES}
 NUMBERED = {"position"}  # columns that the database numbers by itself
 
 
@@ -306,9 +305,9 @@ MADE = {
 
 @pytest.mark.parametrize(("kind", "table", "mutable"), TABLES, ids=[t[1] for t in TABLES])
 def test_rows_and_records_have_the_same_fields(
-    db: Session, ledger: Ledger, kind: type, table: str, mutable: bool
+    db: Session, ledger: Ledger, kind: type[Any], table: str, mutable: bool
 ) -> None:
-    names = [field.name for field in fields(kind)]
+    names = list(kind.__struct_fields__)
     named = queries(lambda name: f":{name}")
     stored = [name for (name,) in db.rows(COLUMNS[ledger.engine.name].format(table=table))]
     assert [name for name in stored if name not in NUMBERED] == names

@@ -1,7 +1,6 @@
 """Signatures against published and recomputed vectors, and encoders against hostile text."""
 
 import re
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -20,6 +19,7 @@ from adapters.yto import ADAPTER as YTO
 from adapters.yunda import ADAPTER as YUNDA
 from adapters.zto import ADAPTER as ZTO
 from gateway.domain.carrier import Call, Contact, Order, Push, Stamp, Tier
+from gateway.domain.record import replace
 
 STAMP = Stamp(1_700_000_000_000, "00000000-0000-4000-8000-000000000001")
 SF_ACCOUNT = {"partner_id": "P", "checkword": "TEST_CHECKWORD"}

@@ -5,10 +5,11 @@ The vendor's own files are not ours to publish: they are read from `TURNBACK_UPS
 `tests/golden/ups/openapi.yaml`; it is always there.
 """
 
+import dataclasses
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from werkzeug.datastructures import Headers
 
 from adapters.ups import ADAPTER
 from gateway.domain.carrier import Call, Contact, Order, Stamp, Trace
+from gateway.domain.record import replace
 from simulator import world
 from simulator.bodies import OptionsBody
 from simulator.depot import Account, Depot, Record
@@ -54,7 +56,7 @@ HOST = "https://onlinetools.ups.com"
 NUMBER, FOREIGN, NOBODYS = "1Z4096YY0316914058", "1Z6568YY1200043419", "1ZA2F8810719086435"
 ACCOUNT = {"client_id": "C", "client_secret": "s", "webhook_credential": "w"}
 WHO = world.Contact("Ann Miller", "410 555 0123", "MD", "Baltimore", "", "1 Example St")
-THEM = replace(WHO, name="Bob Jones", city="Denver")
+THEM = dataclasses.replace(WHO, name="Bob Jones", city="Denver")
 SENDER = Contact("Ann Miller", "410 555 0123")
 ORDER, TRACE = Order("itc_1", NUMBER, sender=SENDER), Trace((NUMBER,))
 MACHINE_MS, HOUR_MS = 1_700_000_000_000, 3_600_000
@@ -545,8 +547,8 @@ def test_a_wrong_push_is_seen(author: str) -> None:
         {"gmtActivityDate": "2023-11-14"},
     ):
         with pytest.raises(ValidationError):
-            book(author).push(replace(right, body=json.dumps(EVENT | change).encode()))
+            book(author).push(dataclasses.replace(right, body=json.dumps(EVENT | change).encode()))
     for missing in headers:
         fewer = {name: text for name, text in headers.items() if name != missing}
         with pytest.raises(ValidationError):
-            book(author).push(replace(right, headers=fewer))
+            book(author).push(dataclasses.replace(right, headers=fewer))

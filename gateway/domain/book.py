@@ -5,15 +5,12 @@ a refusal leaves no trace; the next decision of the batch sees what the ones bef
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from dataclasses import fields
-from functools import cache
-from operator import attrgetter
+from collections.abc import Iterator
 from typing import Any, ClassVar, Protocol, TypeVar
 
 
 class Row(Protocol):
-    """One row of one table: a frozen dataclass whose `id` is the primary key.
+    """One row of one table: a record whose `id` is the primary key.
 
     `PARENT` names the field that holds the id of the row it belongs to ("" where it has none).
     """
@@ -26,23 +23,6 @@ class Row(Protocol):
 
 R = TypeVar("R", bound=Row)
 Rows = dict[str, Any]
-
-
-def amend(row: R, **changes: Any) -> R:
-    """`dataclasses.replace` for rows, which have only plain fields: in half its time."""
-    kind = type(row)
-    values, places = _shape(kind)
-    amended = list(values(row))
-    for name, value in changes.items():
-        amended[places[name]] = value
-    return kind(*amended)
-
-
-@cache
-def _shape(kind: type[Any]) -> tuple[Callable[[Any], tuple[Any, ...]], dict[str, int]]:
-    """How all values of a row are read, and the place of each."""
-    names = [field.name for field in fields(kind)]
-    return attrgetter(*names), {name: place for place, name in enumerate(names)}
 
 
 class Book:

@@ -8,10 +8,13 @@ UNKNOWN, never success; nothing here opens a socket, reads a clock or keeps a se
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import IntEnum, StrEnum, auto
 from typing import Any, Generic, NoReturn, TypeVar
+
+from msgspec import field
+
+from gateway.domain.record import Hidden, Record
 
 Credentials = Mapping[str, str]
 DEPTH_MAX = 32  # no carrier's reply nests deeper than 8; 100 000 brackets overflow a parser
@@ -161,26 +164,23 @@ T = TypeVar("T")
 Q = TypeVar("Q")
 
 
-@dataclass(frozen=True, slots=True)
-class Fact(Generic[T]):
+class Fact(Record, Generic[T], frozen=True):
     value: T
     grade: Grade
 
 
-@dataclass(frozen=True, slots=True)
-class Contact:
+class Contact(Record, frozen=True):
     """A person at an address. Personal data: never in `repr`, a log or an error."""
 
-    name: str = field(repr=False)
-    phone: str = field(repr=False)
-    province: str = field(default="", repr=False)
-    city: str = field(default="", repr=False)
-    district: str = field(default="", repr=False)
-    street: str = field(default="", repr=False)
+    name: Hidden[str]
+    phone: Hidden[str]
+    province: Hidden[str] = ""
+    city: Hidden[str] = ""
+    district: Hidden[str] = ""
+    street: Hidden[str] = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Record, frozen=True):
     """The question of quote, intercept, query, cancel and cancel_order."""
 
     key: str  # the interception's own id: the carrier's idempotency reference where it has one
@@ -194,18 +194,16 @@ class Order:
     settings: Mapping[str, str] = field(default_factory=dict)  # the account's, not secret
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(Record, frozen=True):
     """The question of track and subscribe: where are these parcels?"""
 
     waybills: tuple[str, ...]
     network: str = ""
-    phone_tail: str = field(default="", repr=False)  # last four digits, where the carrier asks
+    phone_tail: Hidden[str] = ""  # last four digits, where the carrier asks
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Record, frozen=True):
     """The question of claim and claim_query."""
 
     key: str  # our claim's id
@@ -219,39 +217,35 @@ class Case:
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Record, frozen=True):
     """One HTTP request, as data. Its body and headers carry secrets and stay out of `repr`."""
 
     method: str
-    path: str = field(repr=False)  # with its query, which may carry a token
-    body: bytes = field(repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    path: Hidden[str]  # with its query, which may carry a token
+    body: Hidden[bytes]
+    headers: Hidden[Mapping[str, str]] = field(default_factory=dict)
     site: str = ""  # the setting that holds the address, where it is not the base URL
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Record, frozen=True):
     """One HTTP response, as data."""
 
     status: int
-    body: bytes = field(repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: Hidden[bytes]
+    headers: Hidden[Mapping[str, str]] = field(default_factory=dict)
 
     def json(self) -> Any:
         return read_json(self.body)
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(Record, frozen=True):
     """What differs between two equal requests; given, never fetched."""
 
     unix_ms: int
     nonce: str
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
+class Scan(Record, frozen=True):
     """One tracking event. `at_ms` is None where the carrier gave no usable time."""
 
     waybill: str
@@ -259,14 +253,13 @@ class Scan:
     code: str
     at_ms: int | None
     place: str = ""  # city or facility
-    text: str = field(default="", repr=False)
-    signer: str = field(default="", repr=False)  # the carrier's word, or a name
+    text: Hidden[str] = ""
+    signer: Hidden[str] = ""  # the carrier's word, or a name
     return_waybill: str = ""
     cause: Cause = Cause.UNSTATED
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Record, frozen=True):
     """What a carrier's reply means. Fields beside the verdict are there when the reply has them."""
 
     verdict: Verdict
@@ -284,16 +277,14 @@ class Answer:
     asked_at: int = 0  # of a tracking answer, by the gateway: business time when it was asked for
 
 
-@dataclass(frozen=True, slots=True)
-class Push:
+class Push(Record, frozen=True):
     """One push as it arrived: header names in lower case, the body untouched."""
 
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
+    headers: Hidden[Mapping[str, str]]
+    body: Hidden[bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Record, frozen=True):
     """What one push says. `account` is the carrier account the body names, if it names one."""
 
     event_key: str  # the carrier's own de-duplication key; two equal keys are one event
@@ -303,8 +294,7 @@ class Delivery:
     network: str = ""  # the company that carries the parcels, where it is an aggregator that tells
 
 
-@dataclass(frozen=True, slots=True)
-class Pushes:
+class Pushes(Record, frozen=True):
     """How a carrier pushes: who may be believed, what is said, how it wants to be answered."""
 
     verify: Callable[[Push, Credentials], Tier | None]  # None: refuse
@@ -314,8 +304,7 @@ class Pushes:
     grade: Grade = Grade.DOCUMENTED
 
 
-@dataclass(frozen=True, slots=True)
-class Operation(Generic[Q]):
+class Operation(Record, Generic[Q], frozen=True):
     """One HTTP request and what its reply means."""
 
     encode: Callable[[Q], Call]
@@ -325,16 +314,14 @@ class Operation(Generic[Q]):
     batch: int = 1  # track: how many waybills one request may ask for
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(Record, frozen=True):
     """What a carrier lends us for a while instead of a signature."""
 
-    text: str = field(repr=False)
+    text: Hidden[str]
     valid_ms: int  # from when it was asked for, in machine time
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
+class Tokens(Record, frozen=True):
     """How a token is fetched. `sign` finds the one in force under `access_token` among the
     credentials, and signs the call that fetches one without it.
     """
@@ -344,16 +331,14 @@ class Tokens:
     grade: Grade = Grade.DOCUMENTED
 
 
-@dataclass(frozen=True, slots=True)
-class Channel:
+class Channel(Record, frozen=True):
     """Where people complain about a carrier: (kind, address), e.g. a hotline."""
 
     kind: str
     address: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Adapter:
+class Adapter(Record, frozen=True, kw_only=True):
     """A carrier. An operation that is None is one the carrier does not offer."""
 
     name: str  # the channel: what callers and the configuration call it

@@ -4,7 +4,6 @@ An award is min(loss claimed, what the carrier grants, what is left of the line'
 left of the parcel's cap). It is decided once per decision key, in one transaction with its entry.
 """
 
-from dataclasses import dataclass, field, replace
 from enum import StrEnum, auto
 from typing import ClassVar
 
@@ -34,6 +33,7 @@ from gateway.domain.parcel import (
     ScanRow,
     journey,
 )
+from gateway.domain.record import Hidden, Record, replace
 from gateway.domain.refusal import Refusal, Why
 
 CLAIMS_MAX = 100  # of one parcel
@@ -59,8 +59,7 @@ class Desk(StrEnum):
 LIVE = frozenset({ClaimState.FILED, ClaimState.UNDER_REVIEW, ClaimState.PARTLY_AWARDED})
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Record, frozen=True):
     PARENT: ClassVar[str] = "parcel"
     id: str
     tenant: str
@@ -86,8 +85,7 @@ class Claim:
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(Record, frozen=True):
     """What the merchant supplies: where it is kept and its hash, or its text."""
 
     PARENT: ClassVar[str] = "claim"
@@ -95,13 +93,12 @@ class Proof:
     claim: str
     kind: str
     uri: str
-    text: str = field(repr=False)
+    text: Hidden[str]
     sha256: str
     supplied_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Award:
+class Award(Record, frozen=True):
     PARENT: ClassVar[str] = "claim"
     id: str
     claim: str
@@ -116,8 +113,7 @@ class Award:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Breakdown:
+class Breakdown(Record, frozen=True):
     """The four limits of an award, in minor units; the award is the least of them."""
 
     loss: int
@@ -133,8 +129,7 @@ class Breakdown:
 FAMILY = frozenset({OrderLine, ScanRow, Person, Incident, Claim})
 
 
-@dataclass(frozen=True, slots=True)
-class FileClaim:
+class FileClaim(Record, frozen=True):
     tenant: str
     request_id: str
     interception: str
@@ -157,8 +152,7 @@ class FileClaim:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Filed:
+class Filed(Record, frozen=True):
     claim: Claim
     replayed: bool
 
@@ -299,8 +293,7 @@ def breakdown(book: Book, claim: Claim, granted: int) -> Breakdown:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class DecideClaim:
+class DecideClaim(Record, frozen=True):
     """A person of the claims desk decides. `grant_minor` 0 rejects."""
 
     tenant: str
@@ -328,8 +321,7 @@ class DecideClaim:
         return f"{self.tenant}/decision {self.claim} {self.decision_key}"
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(Record, frozen=True):
     claim: Claim
     award: Award | None
     limits: Breakdown | None

@@ -2,14 +2,13 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
+from gateway.domain.record import Record
 from gateway.domain.refusal import Refusal, Refusals, Why
 
 
-@dataclass(frozen=True, slots=True)
-class Env:
+class Env(Record, frozen=True):
     """Time and chance. `now` is business time, `machine_ms` counts leases; both in ms."""
 
     now: int
@@ -19,8 +18,7 @@ class Env:
     safe: bool = False  # the store was restored: nothing is sent, spent or promised
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(Record, frozen=True):
     """Jobs whose time has come, or whose lease has run out."""
 
     limit: int
@@ -28,8 +26,7 @@ class Due:
     busy: tuple[str, ...]  # lanes without room: their jobs are not looked at
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wants:
+class Wants(Record, frozen=True, kw_only=True):
     """Which rows a decision reads, by id. The store loads them in lock order before it decides.
 
     `of_parcel` and `of_interception` name the kinds of child rows wanted with each parcel and
@@ -74,8 +71,7 @@ def fingerprint(*fields: object) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Replayed:
+class Replayed(Record, frozen=True):
     """The subject of a request id that was used before with the same contents."""
 
     subject: str

@@ -1,7 +1,5 @@
 """Interceptions are created and withdrawn here; the carrier is called elsewhere."""
 
-from dataclasses import dataclass, replace
-
 from gateway.domain.book import Book
 from gateway.domain.carrier import Adapter, Path, Promise, Status
 from gateway.domain.command import Env, No, Replayed, Wants, fingerprint, repeated
@@ -28,11 +26,11 @@ from gateway.domain.parcel import (
     Parcel,
     Person,
 )
+from gateway.domain.record import Record, replace
 from gateway.domain.refusal import Refusal, Refusals, Why
 
 
-@dataclass(frozen=True, slots=True)
-class CreateInterception:
+class CreateInterception(Record, frozen=True):
     tenant: str
     request_id: str
     merchant: str
@@ -52,8 +50,7 @@ class CreateInterception:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Created:
+class Created(Record, frozen=True):
     interception: Interception
     replayed: bool
     work: Work | None
@@ -163,8 +160,7 @@ def _unusable(
     return Refusals(tuple(failing)) if failing else None
 
 
-@dataclass(frozen=True, slots=True)
-class CancelInterception:
+class CancelInterception(Record, frozen=True):
     tenant: str
     request_id: str
     interception: str

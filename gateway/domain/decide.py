@@ -64,7 +64,7 @@ UPKEEP: dict[type[Any], Decide] = {  # what no caller and no carrier brings abou
 ALL = DECISIONS | UPKEEP
 # What spends, sends or promises by rows that may lack what happened after the backup. Facts are
 # taken as ever: merchants, parcels, pushes, readings, and whatever a carrier answers.
-HELD_BACK = frozenset(
+HELD_BACK: frozenset[type[Any]] = frozenset(
     {
         merchant.TopUp,
         quote.MakeQuote,
@@ -79,7 +79,7 @@ HELD_BACK = frozenset(
     }
 )
 # What sees to many rows at a time: a page of a statement, or of what is to be erased.
-LONG = frozenset(
+LONG: frozenset[type[Any]] = frozenset(
     {
         reconcile.ReceivePart,
         reconcile.PostStatement,

@@ -1,7 +1,5 @@
 """The carrier's claims desk: filing a claim with it, and asking what it grants."""
 
-from dataclasses import dataclass, replace
-
 from gateway.domain.book import Book
 from gateway.domain.carrier import Answer, Case, Verdict
 from gateway.domain.claim import FAMILY, LIVE, Claim, ClaimState, Desk, grant, reject
@@ -28,6 +26,7 @@ from gateway.domain.parcel import (
     Parcel,
     Person,
 )
+from gateway.domain.record import Record, replace
 from gateway.domain.reply import why
 
 TAKEN = (Verdict.RECEIVED, Verdict.ACCEPTED, Verdict.DUPLICATE)  # the carrier has it
@@ -66,8 +65,7 @@ def _lease(book: Book, job: Job, env: Env, terms: Terms, states: set[ClaimState]
     )
 
 
-@dataclass(frozen=True, slots=True)
-class FinishClaim:
+class FinishClaim(Record, frozen=True):
     """What the carrier says of a claim: of its filing, or of its decision."""
 
     job: str

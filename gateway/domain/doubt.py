@@ -6,9 +6,7 @@ answer: it is settled by evidence, and never sent again blindly. What was promis
 be out of date, a price or a status, is taken back.
 """
 
-from dataclasses import dataclass, replace
-
-from gateway.domain.book import Book, amend
+from gateway.domain.book import Book
 from gateway.domain.claim import Claim
 from gateway.domain.command import Env, Wants
 from gateway.domain.desk import refile
@@ -31,6 +29,7 @@ from gateway.domain.interception import (
 from gateway.domain.lifecycle import at_rest, follow, move, open_exception, schedule, withdraw
 from gateway.domain.parcel import Parcel
 from gateway.domain.reading import following
+from gateway.domain.record import Record, replace
 from gateway.domain.reply import CHILDREN
 
 CAUSE = "RESTORED"
@@ -38,8 +37,7 @@ PAGE = 100  # rows of one command
 DOUBTFUL = frozenset({Decision.QUEUED, Decision.SENDING, Decision.UNKNOWN})
 
 
-@dataclass(frozen=True, slots=True)
-class Doubt:
+class Doubt(Record, frozen=True):
     """Open interceptions of a restored store. Doing it twice is doing it once."""
 
     interceptions: tuple[str, ...]
@@ -105,10 +103,10 @@ def _lost(
     for attempt in book.of(Attempt, ic.id):
         if attempt.kind is kind and attempt.ended_at is None:
             ended = {"ended_at": env.now, "ended_ms": env.machine_ms}
-            book.put(amend(attempt, **ended, outcome=Outcome.LOST))
+            book.put(replace(attempt, **ended, outcome=Outcome.LOST))
     found = schedule(book, job, ic.id, ic.channel, ic.account, env.now)
     free = at_rest(found, JobState.WAIT, env.now, found.attempts)
-    held = book.put(amend(free, gen=found.gen + 1))
+    held = book.put(replace(free, gen=found.gen + 1))
     started = max(command.taken_at, ic.created_at)
     book.put(
         Attempt(
@@ -126,8 +124,7 @@ def _lost(
     return True
 
 
-@dataclass(frozen=True, slots=True)
-class DoubtClaims:
+class DoubtClaims(Record, frozen=True):
     """Claims that were about to be filed with a carrier, or may have been."""
 
     claims: tuple[str, ...]
@@ -148,8 +145,7 @@ def doubt_claims(book: Book, command: DoubtClaims, env: Env, terms: Terms) -> in
     return len(found)
 
 
-@dataclass(frozen=True, slots=True)
-class Outdate:
+class Outdate(Record, frozen=True):
     """Prices and readings from before the restore: a quote may have been used since, and a
     parcel may have been stopped."""
 
@@ -172,8 +168,7 @@ def outdate(book: Book, command: Outdate, env: Env, _: Terms) -> None:
             book.put(replace(parcel, read_at=0))
 
 
-@dataclass(frozen=True, slots=True)
-class Unread:
+class Unread(Record, frozen=True):
     """Interceptions that nobody has read since the restore, and that are let go all the same."""
 
     interceptions: tuple[str, ...]

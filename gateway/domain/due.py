@@ -1,7 +1,6 @@
 """Due jobs: which work is taken up now, and what a holder that has gone leaves behind."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 
 from gateway.domain import desk
 from gateway.domain.book import Book
@@ -44,11 +43,11 @@ from gateway.domain.parcel import (
     OrderLine,
     Person,
 )
+from gateway.domain.record import Record, replace
 from gateway.domain.reply import CHILDREN, MAYBE_SENT, repeats
 
 
-@dataclass(frozen=True, slots=True)
-class Fumble:
+class Fumble(Record, frozen=True):
     """Our own code failed on a job. After some attempts a person looks; others go on."""
 
     job: str
@@ -76,8 +75,7 @@ def fumble(book: Book, command: Fumble, env: Env, terms: Terms) -> Job | None:
     return give_up(book, recover(book, job, env, terms), env, command.detail)
 
 
-@dataclass(frozen=True, slots=True)
-class LeaseDue:
+class LeaseDue(Record, frozen=True):
     """Take the jobs whose time has come, and those whose holder has gone."""
 
     kinds: tuple[str, ...]

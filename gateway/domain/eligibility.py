@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
 from gateway.domain.book import Book
@@ -18,11 +17,11 @@ from gateway.domain.parcel import (
     StoreStatus,
     WaybillService,
 )
+from gateway.domain.record import Record
 from gateway.domain.refusal import Refusal, Why
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Record, frozen=True):
     """All that the conditions look at."""
 
     merchant: Merchant

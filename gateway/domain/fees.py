@@ -1,10 +1,12 @@
 """Carrier contracts: the fee by logistics status, the cap, and every term that may differ."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum, auto
 
+from msgspec import field
+
 from gateway.domain.carrier import Adapter, Channel, Promise, Status
+from gateway.domain.record import Record
 
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
@@ -38,8 +40,7 @@ class Merged(StrEnum):
     ALLOW = auto()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contract:
+class Contract(Record, frozen=True, kw_only=True):
     """The terms with one carrier. Times are in ms, amounts in minor units of `currency`."""
 
     channel: str
@@ -62,8 +63,7 @@ class Contract:
     complaints: tuple[Channel, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class Policy(Record, frozen=True, kw_only=True):
     """The platform's own rules, the same for every carrier."""
 
     quote_valid_ms: int = 10 * MINUTE_MS
@@ -88,8 +88,7 @@ class Policy:
     retention_ms: int = 180 * DAY_MS  # what is personal is erased so long after the last business
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(Record, frozen=True):
     """All that a decision may depend on beside the rows: carriers, contracts, policy."""
 
     adapters: Mapping[str, Adapter]

@@ -5,12 +5,12 @@ audit's rule C9 are made from these tables.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum, auto
 from typing import ClassVar
 
 from gateway.domain.carrier import Path, Verdict
 from gateway.domain.named import Named
+from gateway.domain.record import Record
 
 
 class IllegalTransition(Exception):
@@ -183,8 +183,7 @@ def edges() -> Iterator[tuple[Column, str, str]]:
     yield from ((Column.CANCEL, e, f) for e in CANCELS for f in sorted(CANCELS[e]))
 
 
-@dataclass(frozen=True, slots=True)
-class Interception:
+class Interception(Record, frozen=True):
     PARENT: ClassVar[str] = "parcel"
     id: str
     tenant: str
@@ -250,8 +249,7 @@ def derived(decision: Decision, movement: Movement) -> State:
     }[movement]
 
 
-@dataclass(frozen=True, slots=True)
-class EventRow:
+class EventRow(Record, frozen=True):
     """One step of one column; the interception is the fold of its events."""
 
     PARENT: ClassVar[str] = "interception"
@@ -279,8 +277,7 @@ class EvidenceKind(StrEnum):
     CLAIM_ANSWER = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Record, frozen=True):
     PARENT: ClassVar[str] = "interception"
     id: str
     interception: str
@@ -309,8 +306,7 @@ class Outcome(StrEnum):
     ABSENT = auto()  # lost, and a query after the bound shows nothing
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Record, frozen=True):
     """Write-ahead: committed before the socket opens."""
 
     PARENT: ClassVar[str] = "interception"
@@ -340,8 +336,7 @@ class JobState(StrEnum):
     DEAD = auto()  # given up, with an exception
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Record, frozen=True):
     PARENT: ClassVar[str] = "subject"
     id: str  # kind/subject
     subject: str  # interception or claim
@@ -357,8 +352,7 @@ class Job:
     crashes: int  # leases that ran out, or broke our own code
 
 
-@dataclass(frozen=True, slots=True)
-class Quote:
+class Quote(Record, frozen=True):
     PARENT: ClassVar[str] = "parcel"
     id: str
     tenant: str
@@ -375,8 +369,7 @@ class Quote:
     account: str
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Record, frozen=True):
     """An idempotency key that has been used: same id and fingerprint, same subject."""
 
     PARENT: ClassVar[str] = ""
@@ -415,8 +408,7 @@ class ExceptionKind(Named):
     PAYMENT_WITHOUT_AWARD = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Exceptional:
+class Exceptional(Record, frozen=True):
     """An exception: opened by the system, closed by a person or by the facts."""
 
     PARENT: ClassVar[str] = "subject"
@@ -438,8 +430,7 @@ class InboxStatus(StrEnum):
     QUARANTINED = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Inbox:
+class Inbox(Record, frozen=True):
     """A push as it came, committed before it is acknowledged."""
 
     PARENT: ClassVar[str] = ""

@@ -1,8 +1,6 @@
 """Leased work: a job, its fencing generation, and the attempt written before the call."""
 
-from dataclasses import dataclass
-
-from gateway.domain.book import Book, amend
+from gateway.domain.book import Book
 from gateway.domain.carrier import Case, Order
 from gateway.domain.command import Env
 from gateway.domain.fees import Terms
@@ -16,10 +14,10 @@ from gateway.domain.interception import (
     by_order,
 )
 from gateway.domain.lifecycle import NEVER, at_rest, order_for
+from gateway.domain.record import Record, replace
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(Record, frozen=True):
     """A call to a carrier that has been leased, with the attempt written before it."""
 
     job: str
@@ -61,7 +59,7 @@ def attempted(ic: Interception, kind: AttemptKind, job: Job, env: Env) -> Attemp
 
 def lease(book: Book, job: Job, env: Env, terms: Terms) -> Job:
     return book.put(
-        amend(
+        replace(
             job,
             state=JobState.LEASED,
             gen=job.gen + 1,

@@ -4,12 +4,12 @@ The amount leaves `source` and arrives at `target`, so a transfer sums to zero b
 Balances are cached only where a CHECK needs them: AVAILABLE and HELD of a merchant.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum, auto
 from typing import ClassVar
 
-from gateway.domain.book import Book, amend
+from gateway.domain.book import Book
 from gateway.domain.named import Named
+from gateway.domain.record import Record, replace
 
 
 class AccountKind(Named):
@@ -67,8 +67,7 @@ OF_MERCHANT = frozenset({A.AVAILABLE, A.HELD, A.AWARDED})
 OF_CARRIER = frozenset({A.FEES_PAYABLE, A.CLAIMS_RECEIVABLE})
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Record, frozen=True):
     PARENT: ClassVar[str] = ""
     id: str  # KIND:owner:currency
     kind: AccountKind
@@ -77,8 +76,7 @@ class Account:
     balance: int | None  # cached for AVAILABLE and HELD; None where the entries are the balance
 
 
-@dataclass(frozen=True, slots=True)
-class Transfer:
+class Transfer(Record, frozen=True):
     PARENT: ClassVar[str] = ""
     id: str
     kind: TransferKind
@@ -107,8 +105,7 @@ def available(book: Book, merchant: str, currency: str) -> int:
     return account.balance or 0 if account else 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
+class Move(Record, frozen=True, kw_only=True):
     """What is to be moved, and why. `dedup` is the cause's own key."""
 
     kind: TransferKind
@@ -140,7 +137,7 @@ def post(book: Book, move: Move, transfer_id: str, now: int) -> Transfer:
         if account.balance is not None:
             if account.balance + change < 0:
                 raise ValueError(f"{account.kind} would fall below zero")
-            book.put(amend(account, balance=account.balance + change))
+            book.put(replace(account, balance=account.balance + change))
     return book.put(
         Transfer(
             id=transfer_id,

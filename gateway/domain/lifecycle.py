@@ -6,7 +6,7 @@ money is moved in the same decision.
 
 from typing import Any
 
-from gateway.domain.book import Book, amend
+from gateway.domain.book import Book
 from gateway.domain.carrier import Answer, Order, Path, Tier
 from gateway.domain.command import Env
 from gateway.domain.fees import DAY_MS, HOUR_MS, MINUTE_MS, OnCancel, Terms
@@ -38,6 +38,7 @@ from gateway.domain.interception import (
 )
 from gateway.domain.ledger import Move, TransferKind, post
 from gateway.domain.parcel import OrderLine, Parcel, Person
+from gateway.domain.record import replace
 
 SYSTEM = "system"
 NEVER = 2**62  # a job that is due only when something pulls it
@@ -89,7 +90,7 @@ def write(
         )
     )
     changed: Any = {column.value: target, "version": seq, "updated_at": now, **fields}
-    return book.put(amend(interception, **changed))
+    return book.put(replace(interception, **changed))
 
 
 def begin(book: Book, interception: Interception, actor: str, env: Env) -> Interception:
@@ -306,15 +307,15 @@ def schedule(book: Book, kind: JobKind, subject: str, channel: str, account: str
             )
         )
     if found.state is JobState.LEASED:
-        return book.put(amend(found, due_at=min(found.due_at, due)))
+        return book.put(replace(found, due_at=min(found.due_at, due)))
     if found.state is JobState.WAIT:
-        return book.put(amend(found, due_at=min(found.due_at, due)))
-    return book.put(amend(found, state=JobState.WAIT, due_at=due, attempts=0))
+        return book.put(replace(found, due_at=min(found.due_at, due)))
+    return book.put(replace(found, state=JobState.WAIT, due_at=due, attempts=0))
 
 
 def at_rest(job: Job, state: JobState = JobState.DONE, due: int = NEVER, attempts: int = 0) -> Job:
     """A job whose holder has ended it: free, and forgiven its crashes."""
-    return amend(
+    return replace(
         job, state=state, due_at=due, owner="", lease_until=0, attempts=attempts, crashes=0
     )
 
@@ -339,7 +340,7 @@ def close_exception(book: Book, kind: ExceptionKind, subject: str, env: Env) -> 
     found = book.get(Exceptional, f"{kind}/{subject}")
     if found is not None and found.closed_at is None:
         book.put(
-            amend(found, closed_at=env.now, closed_by=SYSTEM, resolution="settled by evidence")
+            replace(found, closed_at=env.now, closed_by=SYSTEM, resolution="settled by evidence")
         )
 
 

@@ -5,7 +5,6 @@ a fee that is billed for what the carrier was asked, and has not answered, is it
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from gateway.domain.claim import Award, Claim
 from gateway.domain.fees import Payout
@@ -17,13 +16,13 @@ from gateway.domain.interception import (
     Money,
 )
 from gateway.domain.ledger import TransferKind
+from gateway.domain.record import Record
 from gateway.domain.statement import LineKind, LineMatch, MatchState, Statement, StatementLine
 
 X, S, K = ExceptionKind, MatchState, TransferKind
 
 
-@dataclass(frozen=True, slots=True)
-class Stands:
+class Stands(Record, frozen=True):
     """A line that has been matched before, and that no correction has withdrawn."""
 
     line: StatementLine
@@ -40,8 +39,7 @@ class Stands:
         return self.line.kind is LineKind.FEE and self.match.state is S.UNMATCHED
 
 
-@dataclass(frozen=True, slots=True)
-class Ours:
+class Ours(Record, frozen=True):
     """An interception a line may be about, the numbers of its parcel, and what was billed."""
 
     interception: Interception
@@ -53,8 +51,7 @@ class Ours:
         return [one for one in self.stands if one.bill and not one.credited]
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(Record, frozen=True):
     """A claim a line may pay: its awards, and what of each is open."""
 
     claim: Claim
@@ -63,16 +60,14 @@ class Due:
     open: Mapping[str, int]  # by award
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Record, frozen=True):
     """All that a line may be about, whoever's it is."""
 
     interceptions: Sequence[Ours] = ()
     claims: Sequence[Due] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(Record, frozen=True, kw_only=True):
     """What a line is: its entry, and the exception where a person has to look."""
 
     state: MatchState = S.MATCHED
@@ -85,7 +80,7 @@ class Verdict:
     expected: int | None = None
     accept: bool = False  # the interception was undecided: this is the carrier's yes
     stranger: bool = False  # what it names is another account's
-    closes: tuple[tuple[ExceptionKind, str], ...] = field(default=())  # and of which line
+    closes: tuple[tuple[ExceptionKind, str], ...] = ()  # and of which line
 
 
 def judge(line: StatementLine, statement: Statement, known: Known, tolerance: int) -> Verdict:

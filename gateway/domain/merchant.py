@@ -1,7 +1,5 @@
 """Merchants, what they signed, and the money they bring."""
 
-from dataclasses import dataclass, replace
-
 from gateway.domain.book import Book
 from gateway.domain.command import Env, No, Replayed, Wants, fingerprint, repeated
 from gateway.domain.fees import Terms
@@ -16,11 +14,11 @@ from gateway.domain.parcel import (
     Merchant,
     WaybillService,
 )
+from gateway.domain.record import Record, replace
 from gateway.domain.refusal import Refusal, Why
 
 
-@dataclass(frozen=True, slots=True)
-class UpsertMerchant:
+class UpsertMerchant(Record, frozen=True):
     merchant: Merchant
     evidence: bool = False
 
@@ -35,8 +33,7 @@ def upsert_merchant(book: Book, command: UpsertMerchant, env: Env, _: Terms) -> 
     return book.put(replace(command.merchant, updated_at=env.now))
 
 
-@dataclass(frozen=True, slots=True)
-class SignAgreement:
+class SignAgreement(Record, frozen=True):
     merchant: str
     agreement: str
     agreement_version: str
@@ -68,8 +65,7 @@ def sign_agreement(book: Book, command: SignAgreement, env: Env, _: Terms) -> Ag
     )
 
 
-@dataclass(frozen=True, slots=True)
-class SetWaybillService:
+class SetWaybillService(Record, frozen=True):
     merchant: str
     network: str
     opened: bool
@@ -88,8 +84,7 @@ def set_waybill_service(
     return book.put(WaybillService(key, command.merchant, command.network, command.opened))
 
 
-@dataclass(frozen=True, slots=True)
-class TopUp:
+class TopUp(Record, frozen=True):
     tenant: str
     request_id: str
     merchant: str

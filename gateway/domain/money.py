@@ -1,7 +1,8 @@
 """Exact money: a whole number of minor units of one currency. No float ever enters this module."""
 
 import re
-from dataclasses import dataclass
+
+from gateway.domain.record import Record
 
 MINOR_MAX = 2**63 - 1  # one signed 64-bit column in either database
 EXPONENTS = {"CNY": 2, "USD": 2, "EUR": 2, "GBP": 2, "HKD": 2, "JPY": 0, "KRW": 0}  # ISO 4217
@@ -9,8 +10,7 @@ DECIMAL = re.compile(r"(-?)([0-9]{1,18})(?:\.([0-9]{1,9}))?")
 NANOS = 1_000_000_000  # google.type.Money counts the fraction in billionths of a unit
 
 
-@dataclass(frozen=True, slots=True, order=False)
-class Money:
+class Money(Record, frozen=True):
     """An amount: `minor` units (fen, cents) of an ISO 4217 currency."""
 
     minor: int

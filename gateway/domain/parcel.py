@@ -5,11 +5,11 @@ journey sorts the trusted ones by event time, so arrival never matters.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from enum import StrEnum, auto
 from typing import ClassVar
 
 from gateway.domain.carrier import Cause, Contact, Milestone, Scan, Status, Tier
+from gateway.domain.record import Hidden, Record
 
 DAY_MS = 86_400_000
 EPOCH_GAP_MS = 180 * DAY_MS  # carriers re-use numbers: later than this it is another parcel
@@ -37,8 +37,7 @@ class Signer(StrEnum):
     SENDER = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Merchant:
+class Merchant(Record, frozen=True):
     PARENT: ClassVar[str] = ""
     id: str  # tenant/merchant
     tenant: str
@@ -52,8 +51,7 @@ class Merchant:
     updated_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Agreement:
+class Agreement(Record, frozen=True):
     PARENT: ClassVar[str] = "merchant"
     id: str  # tenant/merchant/agreement
     merchant: str
@@ -63,8 +61,7 @@ class Agreement:
     signed_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class WaybillService:
+class WaybillService(Record, frozen=True):
     PARENT: ClassVar[str] = "merchant"
     id: str  # tenant/merchant/network
     merchant: str
@@ -72,8 +69,7 @@ class WaybillService:
     opened: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Parcel:
+class Parcel(Record, frozen=True):
     PARENT: ClassVar[str] = ""
     id: str
     tenant: str
@@ -92,8 +88,7 @@ class Parcel:
     purged_at: int  # when its personal data was erased; 0 not yet
 
 
-@dataclass(frozen=True, slots=True)
-class OrderLine:
+class OrderLine(Record, frozen=True):
     PARENT: ClassVar[str] = "parcel"
     id: str  # parcel/order_no/line_no
     parcel: str
@@ -115,27 +110,25 @@ class OrderLine:
         return min(given, default=0)
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(Record, frozen=True):
     """A contact of a parcel: personal data in a table of its own, so that it can be erased."""
 
     PARENT: ClassVar[str] = "parcel"
     id: str  # parcel/role
     parcel: str
     role: str  # "sender" or "receiver"
-    name: str = field(repr=False)
-    phone: str = field(repr=False)
-    province: str = field(repr=False)
-    city: str = field(repr=False)
-    district: str = field(repr=False)
-    street: str = field(repr=False)
+    name: Hidden[str]
+    phone: Hidden[str]
+    province: Hidden[str]
+    city: Hidden[str]
+    district: Hidden[str]
+    street: Hidden[str]
 
     def contact(self) -> Contact:
         return Contact(self.name, self.phone, self.province, self.city, self.district, self.street)
 
 
-@dataclass(frozen=True, slots=True)
-class Subscription:
+class Subscription(Record, frozen=True):
     """A parcel that the carrier is, or is to be, asked to push about."""
 
     PARENT: ClassVar[str] = "parcel"
@@ -145,8 +138,7 @@ class Subscription:
     attempts: int  # refused or unanswered in a row
 
 
-@dataclass(frozen=True, slots=True)
-class Alias:
+class Alias(Record, frozen=True):
     """A return waybill: another number of a parcel that is known already. Several parcels may
     come back under one, and carriers use them again."""
 
@@ -158,8 +150,7 @@ class Alias:
     at: int  # when it was first heard of
 
 
-@dataclass(frozen=True, slots=True)
-class ScanRow:
+class ScanRow(Record, frozen=True):
     PARENT: ClassVar[str] = "parcel"
     id: str  # parcel/waybill/milestone/code/time
     parcel: str
@@ -176,8 +167,7 @@ class ScanRow:
     tier: int  # the best source that told it
 
 
-@dataclass(frozen=True, slots=True)
-class Incident:
+class Incident(Record, frozen=True):
     """Damage, shortage or loss: a fact that claims hang on, not a movement."""
 
     PARENT: ClassVar[str] = "parcel"
@@ -200,8 +190,7 @@ class End(StrEnum):
     NOT_SHIPPED = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Journey:
+class Journey(Record, frozen=True):
     """The fold over all trusted scans of a parcel."""
 
     status: Status = Status.UNKNOWN

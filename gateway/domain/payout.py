@@ -1,7 +1,5 @@
 """Off-line settlements: the carrier has paid the merchant, and we record it."""
 
-from dataclasses import dataclass
-
 from gateway.domain.book import Book
 from gateway.domain.claim import FAMILY, Award, Claim, entered
 from gateway.domain.command import Env, No, Replayed, Wants, fingerprint, repeated
@@ -10,11 +8,11 @@ from gateway.domain.interception import (
     Request,
 )
 from gateway.domain.ledger import TransferKind, moved
+from gateway.domain.record import Record
 from gateway.domain.refusal import Refusal, Why
 
 
-@dataclass(frozen=True, slots=True)
-class SettleOffline:
+class SettleOffline(Record, frozen=True):
     """The carrier has paid the merchant for a decided award; the receivable is closed."""
 
     tenant: str

@@ -1,10 +1,9 @@
 """The entries of a statement's lines, with the exceptions that they open and close."""
 
 from collections import defaultdict
-from dataclasses import replace
 from typing import Any
 
-from gateway.domain.book import Book, amend
+from gateway.domain.book import Book
 from gateway.domain.carrier import Answer, Verdict
 from gateway.domain.claim import Award, Claim
 from gateway.domain.command import Env
@@ -29,6 +28,7 @@ from gateway.domain.lifecycle import (
 from gateway.domain.matching import MENDED, Due, Known, Ours, Stands, judge
 from gateway.domain.matching import Verdict as Found
 from gateway.domain.parcel import Alias, Parcel
+from gateway.domain.record import replace
 from gateway.domain.statement import (
     Difference,
     LineKind,
@@ -276,7 +276,7 @@ def _mended(book: Book, line: StatementLine, found: Found, env: Env) -> None:
 def close(book: Book, key: str, env: Env, resolution: str = "settled by evidence") -> None:
     found = book.get(Exceptional, key)
     if found is not None and found.closed_at is None:
-        book.put(amend(found, closed_at=env.now, closed_by=SYSTEM, resolution=resolution))
+        book.put(replace(found, closed_at=env.now, closed_by=SYSTEM, resolution=resolution))
 
 
 def withdraw_line(book: Book, s: Statement, line: StatementLine, env: Env) -> None:
@@ -305,7 +305,7 @@ def _left(book: Book, s: Statement, gone: LineMatch, line: StatementLine, env: E
     if gone.settles is not None:
         for case in list(book.all(Exceptional)):
             if case.subject == gone.settles and case.kind in MENDED and case.closed_by == SYSTEM:
-                book.put(amend(case, closed_at=None, closed_by="", resolution=""))
+                book.put(replace(case, closed_at=None, closed_by="", resolution=""))
         credited = {row.settles for row in rows if row.settles}
         bills = [row for row in rows if row.state is not MatchState.UNMATCHED]
         bills = [row for row in bills if row.id not in credited and row.settles is None]

@@ -1,9 +1,8 @@
 """Pushes: kept before they are acknowledged, believed as far as they are signed."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 
-from gateway.domain.book import Book, amend
+from gateway.domain.book import Book
 from gateway.domain.carrier import (
     Delivery,
     Tier,
@@ -29,6 +28,7 @@ from gateway.domain.parcel import (
     ScanRow,
 )
 from gateway.domain.reading import QUIET_MS, latest
+from gateway.domain.record import Record, replace
 from gateway.domain.register import aliases, newest, numbers_of, store_scans
 
 
@@ -71,8 +71,7 @@ def _about(network: str, delivery: Delivery | None) -> tuple[str, ...]:
     return tuple(f"{network}/{waybill}" for waybill in delivery.waybills) if delivery else ()
 
 
-@dataclass(frozen=True, slots=True)
-class ReceivePush:
+class ReceivePush(Record, frozen=True):
     """One push, verified, as it came; with what it says, where that could be read: it is kept and
     applied in one commit. Without, it is only kept."""
 
@@ -111,8 +110,7 @@ def _applied(
     return replace(row, applied_at=env.now, status=status)
 
 
-@dataclass(frozen=True, slots=True)
-class ApplyPush:
+class ApplyPush(Record, frozen=True):
     """What one says that was only kept: it could not be applied when it came."""
 
     inbox: str
@@ -137,8 +135,7 @@ def apply_push(book: Book, command: ApplyPush, env: Env, terms: Terms) -> InboxS
     return row.status
 
 
-@dataclass(frozen=True, slots=True)
-class QuarantinePush:
+class QuarantinePush(Record, frozen=True):
     """A push that breaks what should apply it: a person looks, and the others go on."""
 
     inbox: str
@@ -153,6 +150,6 @@ def quarantine_push(book: Book, command: QuarantinePush, env: Env, _: Terms) -> 
     row = book.need(Inbox, command.inbox)
     if row.status is not InboxStatus.NEW:
         return row.status
-    book.put(amend(row, status=InboxStatus.QUARANTINED))
+    book.put(replace(row, status=InboxStatus.QUARANTINED))
     open_exception(book, ExceptionKind.QUARANTINED, row.id, "", env, command.detail)
     return InboxStatus.QUARANTINED

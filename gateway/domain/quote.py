@@ -1,7 +1,5 @@
 """Quotes: the parcel's status, every unmet condition, and a price that is locked."""
 
-from dataclasses import dataclass
-
 from gateway.domain.book import Book
 from gateway.domain.carrier import Answer, Status, Verdict
 from gateway.domain.command import Env, No, Wants
@@ -18,12 +16,12 @@ from gateway.domain.parcel import (
     Person,
     ScanRow,
 )
+from gateway.domain.record import Record
 from gateway.domain.refusal import Refusal, Refusals, Why
 from gateway.domain.register import aliases, keep_reading, newest
 
 
-@dataclass(frozen=True, slots=True)
-class MakeQuote:
+class MakeQuote(Record, frozen=True):
     tenant: str
     merchant: str
     network: str
@@ -40,8 +38,7 @@ class MakeQuote:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Quoted:
+class Quoted(Record, frozen=True):
     parcel: Parcel
     status: Status
     quote: Quote | None

@@ -5,7 +5,6 @@ reading is complete, so that order, repetition and delay cannot change how an in
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 
 from gateway.domain.book import Book
 from gateway.domain.carrier import Answer, Cause, Path, Reason, Status, Tier, Verdict
@@ -61,6 +60,7 @@ from gateway.domain.parcel import (
     ScanRow,
     journey,
 )
+from gateway.domain.record import Record, replace
 from gateway.domain.register import keep_reading
 from gateway.domain.reply import CHILDREN, by_reference, late, repeats, said_no, why
 
@@ -73,8 +73,7 @@ READ_WITH = frozenset({Person, ScanRow, Alias, Interception, Incident, Claim})
 OTHER_CAUSES = frozenset({"ALREADY_INTERCEPTED", "RETURNED_OTHERWISE", "DELIVERED"})
 
 
-@dataclass(frozen=True, slots=True)
-class Observe:
+class Observe(Record, frozen=True):
     """One reading of an interception: what the query and the tracking said."""
 
     job: str

@@ -5,7 +5,6 @@ crash anywhere leaves what can be gone on with, and doing it twice is doing it o
 """
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.domain.book import Book
@@ -14,6 +13,7 @@ from gateway.domain.command import Env, No, Replayed, Wants, fingerprint, repeat
 from gateway.domain.fees import Terms
 from gateway.domain.interception import Exceptional, ExceptionKind, Interception, Money, Request
 from gateway.domain.posting import FAMILY, Shelf, match_line, unsaid, withdraw_line
+from gateway.domain.record import Record, replace
 from gateway.domain.refusal import Refusal, Why
 from gateway.domain.reply import CHILDREN
 from gateway.domain.statement import (
@@ -30,8 +30,7 @@ from gateway.domain.statement import (
 METHOD = "ImportStatement"
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(Record, frozen=True):
     """What every part of a statement says of the whole."""
 
     channel: str
@@ -46,8 +45,7 @@ class Header:
     corrects: str  # the number of the statement in whose place it comes, or ""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Record, frozen=True):
     """A line as it came."""
 
     line_no: int
@@ -63,8 +61,7 @@ class Line:
         return fingerprint(*said)[:24]
 
 
-@dataclass(frozen=True, slots=True)
-class ReceivePart:
+class ReceivePart(Record, frozen=True):
     """One part. The last one to come has to make the total."""
 
     tenant: str
@@ -87,8 +84,7 @@ class ReceivePart:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(Record, frozen=True):
     statement: Statement
     replayed: bool
 
@@ -283,8 +279,7 @@ def _taken_place(book: Book, s: Statement) -> Refusal | None:
 # -- posting --------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class PostStatement:
+class PostStatement(Record, frozen=True):
     """The next chunk of a statement that has arrived."""
 
     statement: str
@@ -358,8 +353,7 @@ def _repeats(book: Book, s: Statement) -> dict[str, str]:
 # -- judging --------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class JudgeStatement:
+class JudgeStatement(Record, frozen=True):
     """What the statements up to this one should have said, and do not, as a reading has found:
     interceptions, or awards. Of no kind: nothing is left, and the statement is posted."""
 

@@ -1,9 +1,9 @@
 """What a caller can be told: refusals are values with a class and words in two languages."""
 
-from dataclasses import dataclass
 from enum import StrEnum, auto
 
 from gateway.domain.named import Named
+from gateway.domain.record import Record
 
 
 class Kind(StrEnum):
@@ -74,8 +74,7 @@ class Why(Named):
     SAFE_MODE = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Record, frozen=True):
     """One no. `field` names the request field where one is at fault; `detail` never holds input."""
 
     why: Why
@@ -84,15 +83,13 @@ class Refusal:
     subject: str = ""  # the id of what stands in the way
 
 
-@dataclass(frozen=True, slots=True)
-class Refusals:
+class Refusals(Record, frozen=True):
     """All unmet conditions at once."""
 
     unmet: tuple[Refusal, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Record, frozen=True):
     kind: Kind
     zh: str
     en: str

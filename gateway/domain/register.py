@@ -1,7 +1,5 @@
 """Parcels and their scans as they come in: who owns a number, and what is known of it."""
 
-from dataclasses import dataclass, field, replace
-
 from gateway.domain.book import Book
 from gateway.domain.carrier import Answer, Scan, Status, Tier, Verdict
 from gateway.domain.command import Env, No, Wants
@@ -22,12 +20,12 @@ from gateway.domain.parcel import (
     journey,
     scan_row,
 )
+from gateway.domain.record import Hidden, Record, replace
 from gateway.domain.refusal import Refusal, Why
 from gateway.domain.subscribing import subscribe
 
 
-@dataclass(frozen=True, slots=True)
-class RegisterParcel:
+class RegisterParcel(Record, frozen=True):
     """Lines and people come with an empty `parcel`: it is known only here."""
 
     tenant: str
@@ -38,7 +36,7 @@ class RegisterParcel:
     waybill: str
     declared: Status
     lines: tuple[OrderLine, ...]
-    people: tuple[Person, ...] = field(repr=False)
+    people: Hidden[tuple[Person, ...]]
     evidence: bool = False
 
     def wants(self) -> Wants:
@@ -212,8 +210,7 @@ def keep_reading(book: Book, parcel: Parcel, read: Answer, env: Env) -> Parcel:
     return store_scans(book, parcel, read.scans, Tier.T1, env, asked_at=read.asked_at or env.now)
 
 
-@dataclass(frozen=True, slots=True)
-class RecordTrack:
+class RecordTrack(Record, frozen=True):
     """A tracking answer that came after Quote had stopped waiting for it."""
 
     parcel: str

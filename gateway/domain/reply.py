@@ -1,7 +1,5 @@
 """Replies to what we sent: applied whoever brings them, each at most once."""
 
-from dataclasses import dataclass, replace
-
 from gateway.domain.book import Book
 from gateway.domain.carrier import (
     Adapter,
@@ -47,6 +45,7 @@ from gateway.domain.lifecycle import (
     schedule,
     withdraw,
 )
+from gateway.domain.record import Record, replace
 
 D, E, V = Decision, Event, Verdict
 CANCEL_ATTEMPTS_MAX = 10
@@ -58,8 +57,7 @@ LEFT = MAYBE_SENT | {Outcome.ABSENT}  # a carrier that outlives its bound may st
 CHILDREN = frozenset({Job, Attempt, Evidence, Exceptional})
 
 
-@dataclass(frozen=True, slots=True)
-class Finish:
+class Finish(Record, frozen=True):
     """What came of one POST or CANCEL attempt."""
 
     job: str

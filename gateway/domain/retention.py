@@ -5,9 +5,8 @@ What can still be told of an erased parcel (a scan, a late acceptance) is taken 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
-from gateway.domain.book import Book, amend
+from gateway.domain.book import Book
 from gateway.domain.claim import LIVE, Claim, Proof
 from gateway.domain.command import Env, Wants
 from gateway.domain.fees import Terms
@@ -21,14 +20,14 @@ from gateway.domain.interception import (
     Interception,
 )
 from gateway.domain.parcel import OrderLine, Parcel, Person, ScanRow
+from gateway.domain.record import Record, replace
 
 BATCH_MAX = 50  # parcels, and pushes, of one command: it shares its commit with the day's work
 ERASED = "erased"  # where a proof was: it is a text or a place, and now neither
 HOLDS = frozenset({OrderLine, Person, ScanRow, Interception, Claim, Proof})
 
 
-@dataclass(frozen=True, slots=True)
-class PurgePersonal:
+class PurgePersonal(Record, frozen=True):
     """Parcels and pushes that seem old enough; each is looked at again before it is erased."""
 
     parcels: tuple[str, ...]
@@ -44,8 +43,7 @@ class PurgePersonal:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Purged:
+class Purged(Record, frozen=True):
     parcels: int
     pushes: int
 
@@ -65,7 +63,7 @@ def purge_personal(book: Book, command: PurgePersonal, env: Env, terms: Terms) -
     for parcel in old:
         _erase(book, parcel, env.now)
     for push in read:
-        book.put(amend(push, body=b""))  # its hash stays
+        book.put(replace(push, body=b""))  # its hash stays
     return Purged(len(old), len(read))
 
 
@@ -107,14 +105,14 @@ def _read(book: Book, push: Inbox, before: int) -> bool:
 
 def _erase(book: Book, parcel: Parcel, now: int) -> None:
     for person in book.of(Person, parcel.id):
-        book.put(amend(person, name="", phone="", province="", city="", district="", street=""))
-    _put_changed(book, (amend(line, title="") for line in book.of(OrderLine, parcel.id)))
-    _put_changed(book, (amend(scan, place="") for scan in book.of(ScanRow, parcel.id)))
+        book.put(replace(person, name="", phone="", province="", city="", district="", street=""))
+    _put_changed(book, (replace(line, title="") for line in book.of(OrderLine, parcel.id)))
+    _put_changed(book, (replace(scan, place="") for scan in book.of(ScanRow, parcel.id)))
     for claim in book.of(Claim, parcel.id):
-        _put_changed(book, (amend(claim, description=""),))
+        _put_changed(book, (replace(claim, description=""),))
         for proof in book.of(Proof, claim.id):
-            book.put(amend(proof, uri=ERASED, text=""))
-    book.put(amend(parcel, purged_at=now))
+            book.put(replace(proof, uri=ERASED, text=""))
+    book.put(replace(parcel, purged_at=now))
 
 
 def _put_changed(book: Book, rows: Iterable[OrderLine | ScanRow | Claim]) -> None:

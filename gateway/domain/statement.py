@@ -5,11 +5,11 @@ gets a withdrawal beside it; what stands is what has none.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import auto
 from typing import ClassVar
 
 from gateway.domain.named import Named
+from gateway.domain.record import Record
 
 LINES_MAX = 1_000  # of a part
 PARTS_MAX = 100
@@ -45,8 +45,7 @@ class MatchState(Named):
     UNMATCHED = auto()  # in SUSPENSE until somebody knows
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(Record, frozen=True):
     PARENT: ClassVar[str] = ""
     id: str  # the first half of the file's hash: the same file is the same statement
     tenant: str  # whose operator brought it
@@ -86,8 +85,7 @@ def number_key(channel: str, account: str, number: str) -> str:
     return f"{channel}/{account}/{number}"
 
 
-@dataclass(frozen=True, slots=True)
-class StatementPart:
+class StatementPart(Record, frozen=True):
     PARENT: ClassVar[str] = "statement"
     id: str  # statement/part
     statement: str
@@ -97,8 +95,7 @@ class StatementPart:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class StatementLine:
+class StatementLine(Record, frozen=True):
     PARENT: ClassVar[str] = "statement"
     id: str  # statement/number
     statement: str
@@ -118,8 +115,7 @@ class StatementLine:
         return SIGN[self.kind] * self.amount
 
 
-@dataclass(frozen=True, slots=True)
-class LineMatch:
+class LineMatch(Record, frozen=True):
     """What a line turned out to be: one row for each line of a posted statement."""
 
     PARENT: ClassVar[str] = "statement"
@@ -134,8 +130,7 @@ class LineMatch:
     transfer: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Withdrawal:
+class Withdrawal(Record, frozen=True):
     """A line that a correction does not repeat: it counts no more."""
 
     PARENT: ClassVar[str] = "statement"
@@ -144,8 +139,7 @@ class Withdrawal:
     transfer: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Record, frozen=True):
     """What an exception of a statement is about."""
 
     PARENT: ClassVar[str] = "statement"

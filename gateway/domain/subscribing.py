@@ -2,7 +2,6 @@
 end by themselves. Pushes only make things known sooner: tracking tells the same without them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 
 from gateway.domain.book import Book
 from gateway.domain.carrier import Answer, Status, Verdict
@@ -11,6 +10,7 @@ from gateway.domain.fees import DAY_MS, HOUR_MS, MINUTE_MS, Terms
 from gateway.domain.interception import ExceptionKind
 from gateway.domain.lifecycle import delay, open_exception
 from gateway.domain.parcel import Parcel, Person, Subscription
+from gateway.domain.record import Record, replace
 
 DELAYS_MS = (MINUTE_MS, 5 * MINUTE_MS, 30 * MINUTE_MS, 2 * HOUR_MS, 6 * HOUR_MS)
 TRIES_MAX = 10
@@ -20,8 +20,7 @@ SPARE_MS = DAY_MS  # a subscription is renewed so long before it ends
 OVER = frozenset({Status.DELIVERED, Status.ENDED})
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Record, frozen=True):
     """One parcel to be told about, and through which account."""
 
     parcel: str
@@ -39,8 +38,7 @@ def subscribe(book: Book, parcel: Parcel, env: Env, terms: Terms) -> None:
         book.put(Subscription(parcel.id, parcel.id, due_at=env.now, attempts=0))
 
 
-@dataclass(frozen=True, slots=True)
-class TakeSubscriptions:
+class TakeSubscriptions(Record, frozen=True):
     """Those whose time has come are to be asked for now, and not by anybody else for a while."""
 
     parcels: tuple[str, ...]
@@ -85,8 +83,7 @@ def take_subscriptions(
     return wanted
 
 
-@dataclass(frozen=True, slots=True)
-class Subscribed:
+class Subscribed(Record, frozen=True):
     """What the carrier said to one request for these parcels."""
 
     parcels: tuple[str, ...]

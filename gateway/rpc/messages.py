@@ -29,6 +29,7 @@ from gateway.domain.interception import (
 from gateway.domain.ledger import Account, AccountKind, Transfer, TransferKind
 from gateway.domain.money import Money as Amount
 from gateway.domain.parcel import Incident, OrderLine, Parcel, ScanRow
+from gateway.domain.record import Record
 from gateway.domain.refusal import Refusal
 from gateway.pb.turnback.v1 import intercept_service_pb2 as intercepts
 from gateway.pb.turnback.v1 import operation_service_pb2 as operations
@@ -214,8 +215,7 @@ def parcel(family: Family, terms: Terms) -> types.Parcel:
 # -- interceptions ------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Beside:
+class Beside(Record, frozen=True):
     """What an interception shows of other rows, as the store reads it."""
 
     interception: str = ""
@@ -372,8 +372,7 @@ def entry(row: Transfer) -> wallets.LedgerEntry:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class CaseRow:
+class CaseRow(Record, frozen=True):
     """An exception with what it is about: its subject may be of several kinds."""
 
     id: str

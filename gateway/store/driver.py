@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from gateway.clock import Clock
+from gateway.domain.record import Record
 from gateway.failpoints import FailPoints
 from gateway.store.audit import Finding, Moment
 from gateway.store.batch import Done, Steps
@@ -33,8 +34,7 @@ class Conflict(Exception):
         self.final = final
 
 
-@dataclass(frozen=True, slots=True)
-class SafeMode:
+class SafeMode(Record, frozen=True):
     """The store was restored: nothing is sent, spent or promised until somebody has looked."""
 
     id: str

@@ -9,6 +9,7 @@ from gateway.domain.claim import Claim
 from gateway.domain.command import Wants
 from gateway.domain.interception import Exceptional, Interception
 from gateway.domain.ledger import AccountKind, Transfer, account_id
+from gateway.domain.record import Record
 from gateway.domain.statement import (
     CHUNK,
     Difference,
@@ -27,14 +28,13 @@ class Read:
 
     query: str
     params: dict[str, Any]
-    kind: type[Any]
+    kind: type[Record]
 
 
 Plan = Generator[Read, Any, None]
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Record, frozen=True):
     """Of a row that is only locked, or found."""
 
     PARENT: ClassVar[str] = ""

@@ -37,6 +37,7 @@ from gateway.domain.parcel import (
     Subscription,
     WaybillService,
 )
+from gateway.domain.record import Record
 from gateway.store.lines import Key, Named, Plan, Read, matched, of_lines, statements
 
 
@@ -85,7 +86,7 @@ def plan(book: Book, wants: list[Wants], now: int, machine_ms: int, *, shared: b
     """Load what the commands of a batch want; see Wants for what follows from what."""
     keys = Keys()
 
-    def load(query: str, ids: Iterable[str], kind: type[Any]) -> Plan:
+    def load(query: str, ids: Iterable[str], kind: type[Record]) -> Plan:
         new = keys.fresh(query, ids)
         if new:
             for row in (yield Read(query, {"keys": new}, kind)):

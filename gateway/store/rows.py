@@ -1,7 +1,7 @@
 """Rows to records and back: which table a kind of row lives in, and how its columns read."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import Enum
 from operator import attrgetter
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any, get_origin, get_type_hints
 import orjson
 
 from gateway.domain import claim, interception, ledger, parcel, statement
+from gateway.domain.record import Record
 
 # Insertion order: whoever is referred to comes first. `mutable` rows may be updated.
 TABLES: tuple[tuple[type[Any], str, bool], ...] = (
@@ -179,10 +180,10 @@ Builder = Callable[[Sequence[Any]], Any]
 Reader = Callable[[Any], Any]
 
 
-def builder(kind: type[Any], names: Sequence[str]) -> Builder:
+def builder(kind: type[Record], names: Sequence[str]) -> Builder:
     """How a tuple of columns becomes a record: enums and booleans are read back."""
     hints = get_type_hints(kind)
-    wanted = [field.name for field in fields(kind)]
+    wanted = kind.__struct_fields__
     order = [names.index(name) for name in wanted]
     readers = ((place, _reader(hints[name])) for place, name in enumerate(wanted))
     convert = [(place, read) for place, read in readers if read is not None]

@@ -11,6 +11,7 @@ from gateway.domain.decide import LONG
 from gateway.domain.due import LeaseDue
 from gateway.domain.fees import Terms
 from gateway.domain.interception import EventRow
+from gateway.domain.record import Record
 from gateway.failpoints import FailPoints
 from gateway.store import postgres, sqlite
 from gateway.store.audit import Finding, Moment
@@ -29,7 +30,7 @@ DRIVERS: Mapping[str, Callable[[str, float, int], Driver]] = {
     "postgresql": lambda url, silent_s, _: postgres.Driver(url, silent_s),
     "postgres": lambda url, silent_s, _: postgres.Driver(url, silent_s),
 }
-T = TypeVar("T")
+T = TypeVar("T", bound=Record)
 
 
 def driver(
@@ -223,7 +224,7 @@ class Store:
         (table,) = await self._driver.fetch([(query, params)])
         return self._built(kind, query, table)
 
-    async def several(self, *asked: tuple[type[Any], str, Mapping[str, Any]]) -> list[list[Any]]:
+    async def several(self, *asked: tuple[type[Record], str, Mapping[str, Any]]) -> list[list[Any]]:
         """The rows of some named queries, as records of their kinds: one way to the database for
         all, where each on its own costs more to be asked than to be answered."""
         tables = await self._driver.fetch([(query, params) for _, query, params in asked])

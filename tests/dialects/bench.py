@@ -5,8 +5,9 @@ and, where it cannot be found out, what the simulator calls the account
 (`account.json`: `{"simulator": {"account": ..., "credentials": {...}, "options": {...}}}`).
 """
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from adapters import ADAPTERS
@@ -25,6 +26,7 @@ from gateway.domain.carrier import (
     read_token,
 )
 from gateway.domain.carrier import Answer as Told
+from gateway.domain.record import replace
 from simulator.bodies import OptionsBody
 from simulator.depot import Account, Depot, Record
 from simulator.dialect import Announcement, Answer, Asked, Dialect, Inbound, Outgoing
@@ -111,12 +113,12 @@ class Bench:
             return asked
         named = (asked.account, asked.record, asked.operation, asked.waybill, asked.reference)
         seen, _ = self.depot.arrive(*named, self.now, self.machine_ms)
-        asked = replace(asked, twice=twice, astray=astray)
+        asked = dataclasses.replace(asked, twice=twice, astray=astray)
         answer = self.dialect.perform(asked, self.depot, self.now)
         seen.executed, seen.code = True, answer.code
         if astray and asked.waybill:
             body = answer.body.replace(asked.waybill.encode(), astray.encode())
-            answer = replace(answer, body=body)
+            answer = dataclasses.replace(answer, body=body)
         return answer
 
     def reply(self, answer: Answer) -> Reply:
@@ -226,7 +228,7 @@ class Bench:
             found.depot, found.now, found.machine_ms = self.depot, self.now, self.machine_ms
             ours = f"{self.account.carrier}/{self.account.name}"
             options = found.account.options.model_copy(update={"acts_for": [ours]})
-            found.account = replace(found.account, options=options)
+            found.account = dataclasses.replace(found.account, options=options)
             self.depot.put_account(found.account)
             return found
         return None

@@ -3,9 +3,9 @@
 Every check makes its own benches and yields what is wrong, in words; nothing when all is well.
 """
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -21,6 +21,7 @@ from gateway.domain.carrier import (
     read,
     read_token,
 )
+from gateway.domain.record import replace
 from simulator.depot import Record
 from simulator.dialect import Answer as Said
 from simulator.outcomes import Fault, FaultName, Outcome, Params
@@ -121,10 +122,10 @@ def anothers_parcel_is_nobodys(make: Make, name: str) -> Wrong:
     """The parcel is another account's: neither told nor touched."""
     bench = make()
     record = bench.ship()
-    other = replace(bench.account, name="SOMEBODY-ELSE")
+    other = dataclasses.replace(bench.account, name="SOMEBODY-ELSE")
     bench.depot.put_account(other)
     record.account = other
-    record.parcel = replace(record.parcel, account=other.name, order_id="OTHER")
+    record.parcel = dataclasses.replace(record.parcel, account=other.name, order_id="OTHER")
     answer = bench.ask(name, bench.question(name, record.parcel.waybill))
     empty = name == "track" and answer.verdict is V.RECEIVED and not answer.scans
     if answer.verdict not in SHOWS_NOTHING and not empty:

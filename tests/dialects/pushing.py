@@ -1,9 +1,11 @@
 """What a carrier pushes: its dialect writes it, its adapter believes, reads and answers it."""
 
+import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from gateway.domain.carrier import Delivery, Push, Pushes, Reply, Tier
+from gateway.domain.record import replace
 from simulator import world
 from simulator.depot import Record
 from simulator.dialect import Announcement, Outgoing
@@ -39,7 +41,7 @@ def arrived(outgoing: Outgoing) -> Push:
 def formatted(make: Make, form: str) -> Bench:
     bench = make()
     options = bench.account.options.model_copy(update={"push_format": form})
-    bench.account = replace(bench.account, options=options)
+    bench.account = dataclasses.replace(bench.account, options=options)
     bench.depot.put_account(bench.account)
     return bench
 
@@ -175,7 +177,7 @@ def what_may_be_believed(make: Make, form: str) -> Wrong:
             yield from _whole(bench, each)
         elif tier is Tier.T2:
             yield from _keyed(bench, each)
-        twin = replace(each.announcement, id=f"{each.announcement.id}-forged")
+        twin = dataclasses.replace(each.announcement, id=f"{each.announcement.id}-forged")
         address, forged = bench.dialect.forge(bench.account, bench.push(twin))
         believed = verify(arrived(forged), bench.credentials)
         here = address == bench.account.push_url

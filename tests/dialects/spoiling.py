@@ -1,7 +1,8 @@
 """Ways in which one end of a carrier could be wrong, planted to see that the suite says so."""
 
+import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -21,6 +22,7 @@ from gateway.domain.carrier import (
     Tier,
     Verdict,
 )
+from gateway.domain.record import replace
 from simulator.depot import Depot, Record
 from simulator.dialect import Answer as Said
 from simulator.dialect import Asked, Inbound
@@ -148,9 +150,9 @@ def believes_all(made: Bench) -> None:
         if isinstance(taken, Asked):
             known.append(taken)
             return taken
-        return replace(known[-1], message={"changed": "1"}) if known else taken
+        return dataclasses.replace(known[-1], message={"changed": "1"}) if known else taken
 
-    made.dialect = replace(made.dialect, read=believing)
+    made.dialect = dataclasses.replace(made.dialect, read=believing)
 
 
 def reaches_everybodys(made: Bench) -> None:
@@ -174,7 +176,7 @@ def performing(change: Callable[[Asked], Asked], operation: Name = Name.INTERCEP
             changed = change(asked) if asked.operation is operation else asked
             return perform(changed, depot, now_ms)
 
-        made.dialect = replace(made.dialect, perform=performed)
+        made.dialect = dataclasses.replace(made.dialect, perform=performed)
 
     return spoil
 
@@ -331,13 +333,13 @@ FAULTS = (
     ),
     Fault(
         "the carrier does it again each time",
-        performing(lambda asked: replace(asked, twice=True)),
+        performing(lambda asked: dataclasses.replace(asked, twice=True)),
         checks.the_same_again_has_one_effect,
         lambda adapter: adapter.dedup.value is not Dedup.NONE,
     ),
     Fault(
         "the fault of doing it twice is not honoured",
-        performing(lambda asked: replace(asked, twice=False)),
+        performing(lambda asked: dataclasses.replace(asked, twice=False)),
         checks.what_is_done_twice_is_seen_twice,
     ),
     Fault(

@@ -1,7 +1,8 @@
 """A parcel's whole life as a gateway sees it: submitted, asked after, tracked, told."""
 
+import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from gateway.domain.carrier import (
     Answer,
@@ -15,6 +16,7 @@ from gateway.domain.carrier import (
     Scan,
     Verdict,
 )
+from gateway.domain.record import replace
 from simulator import world
 from simulator.depot import Record
 from simulator.dialect import Announcement
@@ -211,7 +213,9 @@ def says_whose(story: Story) -> bool:
         return True
     causes = (world.Cause.INTERCEPTION, world.Cause.OTHER_INTERCEPTION)
     told_ = {
-        tracker.push(Announcement("id", story.record, replace(started[0], cause=cause))).body
+        tracker.push(
+            Announcement("id", story.record, dataclasses.replace(started[0], cause=cause))
+        ).body
         for cause in causes
     }
     return len(told_) > 1

@@ -6,7 +6,7 @@ as it would in a batch, and what the carrier says is handed in as a value.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from adapters import ADAPTERS
@@ -55,6 +55,7 @@ from gateway.domain.parcel import Alias, Merchant, OrderLine, Parcel, Person, Sc
 from gateway.domain.push import ApplyPush, ReceivePush
 from gateway.domain.quote import MakeQuote, Quoted
 from gateway.domain.reading import Observe
+from gateway.domain.record import replace
 from gateway.domain.register import RegisterParcel
 from gateway.domain.reply import Finish
 

@@ -1,7 +1,5 @@
 """Attempts, leases and who brings the evidence: sending again, crashing, coming back too late."""
 
-from dataclasses import replace
-
 import pytest
 
 from gateway.domain.carrier import (
@@ -28,6 +26,7 @@ from gateway.domain.interception import (
 )
 from gateway.domain.lifecycle import CRASHES_MAX, SEND_DELAYS_MS
 from gateway.domain.reading import LOOKS_MAX, UNREAD_LOOKS
+from gateway.domain.record import replace
 from gateway.domain.refusal import Refusal, Why
 from gateway.domain.reply import CANCEL_ATTEMPTS_MAX
 from tests.domain.stage import HOUR_MS, MINUTE_MS, START_MS, Stage, terms_of

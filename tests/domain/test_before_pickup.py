@@ -1,13 +1,12 @@
 """Orders that were not picked up: cancelled by a verb of their own, or by the same one."""
 
-from dataclasses import replace
-
 import pytest
 
 from gateway.domain.carrier import Answer, Milestone, Path, Reason, Status, Verdict
 from gateway.domain.interception import Cancel, Decision, JobKind, Money, Movement
 from gateway.domain.lifecycle import SEND_DELAYS_MS
 from gateway.domain.quote import Quoted
+from gateway.domain.record import replace
 from gateway.domain.refusal import Refusal, Why
 from tests.domain.stage import HOUR_MS, MINUTE_MS, Stage, terms_of
 

@@ -1,7 +1,5 @@
 """One parcel over several channels: whose word counts, who is asked, and which one is used."""
 
-from dataclasses import replace
-
 import pytest
 
 from adapters import ADAPTERS
@@ -10,6 +8,7 @@ from gateway.domain.fees import Contract, Terms
 from gateway.domain.interception import Decision, Interception, JobKind, Money
 from gateway.domain.parcel import Parcel, Subscription
 from gateway.domain.quote import Quoted
+from gateway.domain.record import replace
 from gateway.domain.refusal import Refusal, Refusals, Why
 from gateway.domain.register import RegisterParcel
 from tests.domain.stage import FEES, Stage

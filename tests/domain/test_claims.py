@@ -1,7 +1,5 @@
 """Claims: what a broken promise is worth, under the loss, the value and one cap per parcel."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,6 +13,7 @@ from gateway.domain.interception import Exceptional, ExceptionKind, JobKind
 from gateway.domain.leasing import Work
 from gateway.domain.ledger import TransferKind
 from gateway.domain.parcel import Incident, OrderLine
+from gateway.domain.record import replace
 from gateway.domain.refusal import Refusal, Why
 from tests.domain.claims import filed, lost, returned, state, why
 from tests.domain.stage import CARRIERS, DAY_MS, SHIRT, TOP_UP_MINOR, Stage, terms_of

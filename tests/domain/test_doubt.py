@@ -1,6 +1,5 @@
 """A restored store: what may have been sent since the backup is never sent again blindly."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -24,6 +23,7 @@ from gateway.domain.interception import (
 )
 from gateway.domain.merchant import TopUp
 from gateway.domain.parcel import Parcel
+from gateway.domain.record import replace
 from gateway.domain.refusal import Refusal, Why
 from tests.domain.claims import filed, lost
 from tests.domain.stage import HOUR_MS, MERCHANT, MINUTE_MS, Stage

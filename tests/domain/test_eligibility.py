@@ -1,7 +1,7 @@
 """Who may intercept what, and when: each condition alone, all at once, in one fixed order."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from gateway.domain.fees import CrossBorder, Merged, Policy
 from gateway.domain.interception import Interception
 from gateway.domain.merchant import SetWaybillService, SignAgreement, UpsertMerchant
 from gateway.domain.parcel import AgreementKind, Merchant, OrderLine, Parcel, StoreStatus
+from gateway.domain.record import replace
 from gateway.domain.refusal import TEXTS, Kind, Refusal, Refusals, Why
 from tests.domain.stage import DAY_MS, MERCHANT, MERCHANT_ROW, SHIRT, Stage, terms_of
 

@@ -1,7 +1,5 @@
 """The price: by where the parcel is, locked when quoted, paid from what is there."""
 
-from dataclasses import replace
-
 import pytest
 
 from gateway.domain.carrier import Answer, Milestone, Status, Verdict
@@ -9,6 +7,7 @@ from gateway.domain.command import Replayed
 from gateway.domain.interception import Quote
 from gateway.domain.ledger import TransferKind
 from gateway.domain.merchant import TopUp
+from gateway.domain.record import replace
 from gateway.domain.refusal import Refusal, Refusals, Why
 from tests.domain.stage import FEE_MINOR, MERCHANT, MINUTE_MS, TOP_UP_MINOR, Stage, terms_of
 

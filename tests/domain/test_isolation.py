@@ -1,7 +1,5 @@
 """What concerns one parcel, one account or one job concerns no other."""
 
-from dataclasses import replace
-
 import pytest
 
 from gateway.domain.carrier import (
@@ -24,6 +22,7 @@ from gateway.domain.interception import (
     JobState,
 )
 from gateway.domain.lifecycle import CRASHES_MAX, follow
+from gateway.domain.record import replace
 from tests.domain.stage import Stage
 
 M, V = Milestone, Verdict

@@ -1,7 +1,6 @@
 """What a line of a statement is taken for: one row for each kind of line, and for each doubt."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from gateway.domain.claim import Award, Claim, ClaimState, Desk
 from gateway.domain.fees import Payout
 from gateway.domain.interception import Cancel, Decision, Interception, Money, Movement
 from gateway.domain.matching import Due, Known, Ours, Stands, Verdict, judge
+from gateway.domain.record import replace
 from gateway.domain.statement import LineKind, LineMatch, MatchState, Statement, StatementLine, Step
 
 D, M, S = Decision, Money, MatchState

@@ -1,7 +1,5 @@
 """Awards: how they are paid out, and what the carrier's own desk grants."""
 
-from dataclasses import replace
-
 import pytest
 
 from gateway.domain.carrier import Answer, ClaimKind, Verdict
@@ -11,6 +9,7 @@ from gateway.domain.fees import Payout
 from gateway.domain.interception import JobKind
 from gateway.domain.ledger import TransferKind
 from gateway.domain.payout import SettleOffline
+from gateway.domain.record import replace
 from gateway.domain.refusal import Why
 from tests.domain.claims import filed, lost, state, why
 from tests.domain.stage import DAY_MS, FEE_MINOR, TOP_UP_MINOR, Stage

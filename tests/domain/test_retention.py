@@ -1,12 +1,10 @@
 """What is personal goes N days after the last business of a parcel; what money rests on stays."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from gateway.domain.book import amend
 from gateway.domain.carrier import ClaimKind, Milestone, Reason, Tier, Verdict
 from gateway.domain.claim import Claim, Filed, Proof
 from gateway.domain.fees import Policy
@@ -14,6 +12,7 @@ from gateway.domain.interception import Exceptional, ExceptionKind, Inbox, Inbox
 from gateway.domain.lifecycle import close_exception
 from gateway.domain.parcel import EPOCH_GAP_MS, OrderLine, Parcel, Person
 from gateway.domain.quote import Quoted
+from gateway.domain.record import replace
 from gateway.domain.refusal import Refusal, Refusals, Why
 from gateway.domain.retention import ERASED, Purged, PurgePersonal
 from tests.domain.stage import DAY_MS, HOUR_MS, MINUTE_MS, PEOPLE, SHIRT, Stage, terms_of
@@ -90,7 +89,7 @@ def withdrawn_claim(stage: Stage) -> None:
     returned(stage)
     stage.look(None, stage.scan(M.DAMAGED))
     filed: Filed = stage.claim(ClaimKind.DAMAGED, 100)
-    stage.book.put(amend(filed.claim, description="张三 says it broke"))
+    stage.book.put(replace(filed.claim, description="张三 says it broke"))
     stage.book.keep()
 
 
@@ -168,7 +167,7 @@ def test_pushes_go_by_their_own_age_and_those_nobody_has_read_wait(looked_at: bo
         row = replace(first, id=f"sf/main/{number}", applied_at=None, status=status)
         stage.book.put(row)
     for row in stage.book.all(Inbox):
-        stage.book.put(amend(row, body=b"13800001234", received_at=stage.now))
+        stage.book.put(replace(row, body=b"13800001234", received_at=stage.now))
     kind, opened = ExceptionKind.QUARANTINED, stage.now + HOUR_MS
     stage.book.put(
         Exceptional(f"{kind}/sf/main/1", "sf/main/1", "", kind, "", opened, None, "", "")
@@ -259,7 +258,7 @@ def test_a_quote_made_just_before_is_not_used() -> None:
     stage.register()
     quote = stage.quote().quote
     assert quote is not None
-    stage.book.put(amend(parcel(stage), purged_at=stage.now))
+    stage.book.put(replace(parcel(stage), purged_at=stage.now))
     stage.book.keep()
     stage.wait(MINUTE_MS)
     refusal = stage.do(stage.creating(quote.id))

@@ -6,7 +6,6 @@ is handed in as it would arrive; the auditor looks after every step.
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from gateway.domain.interception import (
     Cancel,
     JobKind,
 )
+from gateway.domain.record import replace
 from gateway.domain.refusal import Refusal, Why
 from tests.domain.stage import DAY_MS, HOUR_MS, MINUTE_MS, Stage, terms_of
 

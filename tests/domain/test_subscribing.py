@@ -1,6 +1,5 @@
 """Subscriptions: one for each registered parcel, asked for until it is there, and renewed."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +8,7 @@ from gateway.domain.carrier import Answer, Fact, Grade, Milestone, Reason, Verdi
 from gateway.domain.fees import DAY_MS
 from gateway.domain.interception import Exceptional, ExceptionKind
 from gateway.domain.parcel import Parcel, Subscription
+from gateway.domain.record import replace
 from gateway.domain.register import RecordTrack
 from gateway.domain.subscribing import (
     CROWDED_MS,

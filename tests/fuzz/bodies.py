@@ -1,7 +1,7 @@
 """Pushes in process: verified, decoded and decided on as the gateway's own door does."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
@@ -9,6 +9,7 @@ from gateway.domain.carrier import Delivery, Push, Verdict
 from gateway.domain.interception import EventRow, Inbox, InboxStatus
 from gateway.domain.ledger import Transfer
 from gateway.domain.push import ApplyPush, ReceivePush
+from gateway.domain.record import replace
 from gateway.pushes import Gate, decoded, understood
 from tests.domain.stage import Stage, terms_of
 from tests.fuzz.pushing import CHANNELS, Source, push, source

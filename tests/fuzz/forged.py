@@ -5,14 +5,16 @@ the address. A forged push counts as accepted when the gateway would act on it, 
 for word what the genuine one says.
 """
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from random import Random
 from typing import Any
 
 from gateway.domain.carrier import Delivery, Push, Tier
+from gateway.domain.record import replace
 from gateway.pushes import Gate, understood
 from tests.fuzz.bodies import Inside, taken
 from tests.fuzz.mutate import bent, json_bytes
@@ -137,13 +139,17 @@ def beside(parts: Parts, place: Place, name: str, other: str, first: bool) -> Pa
     if name == usual:  # it has no other case
         name = usual + " "
     if kind == HEADER:
-        return replace(parts, headers={**parts.headers, name: other})
+        return dataclasses.replace(parts, headers={**parts.headers, name: other})
     extra = {name: other}
-    return replace(parts, fields={**extra, **parts.fields} if first else {**parts.fields, **extra})
+    return dataclasses.replace(
+        parts, fields={**extra, **parts.fields} if first else {**parts.fields, **extra}
+    )
 
 
 def in_capitals(parts: Parts) -> Parts:
-    return replace(parts, fields={name.upper(): value for name, value in parts.fields.items()})
+    return dataclasses.replace(
+        parts, fields={name.upper(): value for name, value in parts.fields.items()}
+    )
 
 
 def accident(rng: Random, g: Genuine) -> Push:
@@ -210,7 +216,7 @@ SEALED: Mapping[str, Forge] = {
     ),
     "names in another case": lambda rng, g: in_capitals(g.parts),
     "an object as the text": lambda rng, g: g.with_text({"a": g.text}),
-    "the text alone": lambda rng, g: replace(
+    "the text alone": lambda rng, g: dataclasses.replace(
         g.parts, headers={}, fields={g.seal.text[1]: told_anew(rng, g)}
     ),
     BENT: accident,
@@ -333,7 +339,7 @@ class Forged:
 
     def _address(self, index: int, rng: Random, of: Source) -> None:
         given = secret(rng, of.channel)
-        if replace(of.gate, secret=SECRETS[of.channel]).opened_by(given):
+        if dataclasses.replace(of.gate, secret=SECRETS[of.channel]).opened_by(given):
             self._tally.wrong(index, "a wrong secret opens", given.encode("utf-8", "replace"))
         self._tally.ended["address refused"] += 1
 

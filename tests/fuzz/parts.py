@@ -5,11 +5,12 @@ Neither is told by the adapter: a digest is looked for among all the places of a
 """
 
 import base64
+import dataclasses
 import hashlib
 import hmac
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 from urllib.parse import parse_qsl, quote_plus
@@ -56,14 +57,16 @@ class Parts:
     def put(self, place: Place, value: Any) -> "Parts":
         kind, name = place
         if kind == HEADER:
-            return replace(self, headers={**self.headers, name: str(value)})
-        return replace(self, fields={**self.fields, name: value})
+            return dataclasses.replace(self, headers={**self.headers, name: str(value)})
+        return dataclasses.replace(self, fields={**self.fields, name: value})
 
     def without(self, place: Place) -> "Parts":
         kind, gone = place
         held = self.headers if kind == HEADER else self.fields
         rest = {name: value for name, value in held.items() if name != gone}
-        return replace(self, headers=rest) if kind == HEADER else replace(self, fields=rest)
+        if kind == HEADER:
+            return dataclasses.replace(self, headers=rest)
+        return dataclasses.replace(self, fields=rest)
 
 
 def apart(push: Push) -> Parts:

@@ -4,14 +4,16 @@ The genuine ones are those of the golden files and those that the carrier's dial
 particular to a carrier is found out from them.
 """
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
 from random import Random
 from typing import Any
 
 from adapters import ADAPTERS
 from gateway.domain.carrier import Delivery, Push, Tier
+from gateway.domain.record import replace
 from gateway.pushes import BODY_MAX, Gate, understood
 from tests.dialects import pushing as dialects
 from tests.dialects.bench import bench
@@ -152,12 +154,14 @@ def varied(rng: Random, of: Source, seed: Seed, hostile: bool = True) -> Parts:
         if place == WHOLE and not isinstance(tree, dict):
             tree = {odd_text(rng): tree}
         parts = (
-            replace(parts, fields=tree) if place == WHOLE else parts.put(place, write(rng, tree))
+            dataclasses.replace(parts, fields=tree)
+            if place == WHOLE
+            else parts.put(place, write(rng, tree))
         )
     if hostile and rng.random() < 0.2:
         name = rng.choice([*parts.fields, *of.pools])
         value = rng.choice(of.pools.get(name) or [""]) if rng.random() < 0.5 else odd(rng)
-        parts = replace(parts, fields={**parts.fields, name: value})
+        parts = dataclasses.replace(parts, fields={**parts.fields, name: value})
     return seed.seal.on(parts) if seed.seal is not None else parts
 
 
@@ -259,7 +263,7 @@ def wide(rng: Random, of: Source, seed: Seed) -> Push:
     name, text = rng.choice(names or [""]), filled(rng.choice(PLAIN), BODY_MAX // 4)
     tree = documents.renewed(tree, name, text.decode("utf-8", "replace"))
     if place == WHOLE:
-        return replace(seed.parts, fields=tree).push()
+        return dataclasses.replace(seed.parts, fields=tree).push()
     parts = seed.parts.put(place, write(rng, tree))
     return (seed.seal.on(parts) if seed.seal and seed.seal.text == place else parts).push()
 

@@ -2,12 +2,12 @@
 
 import asyncio
 import csv
+import dataclasses
 import io
 import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -15,6 +15,7 @@ import pytest
 from gateway.domain.carrier import Credentials, Push, Tier
 from gateway.domain.money import Money
 from gateway.domain.reconcile import JudgeStatement, PostStatement
+from gateway.domain.record import replace
 from gateway.domain.statement import LineKind, Step
 from gateway.pushes import understood
 from gateway.statement_file import FileLine, Unreadable, read
@@ -84,7 +85,7 @@ def talkative(data: bytes) -> list[FileLine]:
 
 
 def without_end(data: bytes) -> list[FileLine]:
-    return [replace(line, reference=line.reference * 9) for line in read(data)]
+    return [dataclasses.replace(line, reference=line.reference * 9) for line in read(data)]
 
 
 @pytest.mark.parametrize("reader", [careless, talkative, without_end])
@@ -176,7 +177,9 @@ def test_a_carrier_that_believes_anybody_is_found_out() -> None:
         gullible = replace(port, verify=partial(believing, of.seeds[0].tier))
         adapter = replace(of.gate.adapter, push=gullible)
         done = Tally("forged", SEED, 60)
-        fuzz = forged.Forged(done, [replace(of, gate=replace(of.gate, adapter=adapter))])
+        fuzz = forged.Forged(
+            done, [dataclasses.replace(of, gate=dataclasses.replace(of.gate, adapter=adapter))]
+        )
         for index, rng in done.each(i for i in range(100) if i % forged.OPEN_EVERY > 1):
             fuzz.one(index, rng)
         assert len(done.violations) >= 5, of.channel

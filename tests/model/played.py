@@ -5,10 +5,9 @@ the workers' memory do has no row, and only decides what a worker later commits.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from adapters import ADAPTERS
-from gateway.domain.book import amend
 from gateway.domain.carrier import (
     Adapter,
     Answer,
@@ -25,6 +24,7 @@ from gateway.domain.interception import Decision, ExceptionKind, Job, JobKind, J
 from gateway.domain.leasing import Work
 from gateway.domain.lifecycle import follow
 from gateway.domain.reading import Observe
+from gateway.domain.record import replace
 from gateway.domain.refusal import Refusal
 from tests.domain.stage import Stage, terms_of
 from tests.model.parts import Carrier, Fate, Known, Look, Query, State, Step
@@ -148,7 +148,7 @@ class Played:
         stage = self.stage
         began = stage.env.machine_ms - stage.terms.in_flight_bound_ms(CHANNEL)
         for post in stage.posts():
-            stage.book.put(amend(post, started_ms=began))
+            stage.book.put(replace(post, started_ms=began))
         stage.book.keep()
 
     def turn(self, *_: object) -> None:
@@ -165,7 +165,7 @@ class Played:
         """The delay has passed; that there is a job waiting is the gateway's own doing."""
         job = self.stage.job(kind)
         assert job.state is JobState.WAIT, f"nobody will {kind}: the job is {job.state}"
-        self.stage.book.put(amend(job, due_at=self.stage.now))
+        self.stage.book.put(replace(job, due_at=self.stage.now))
         self.stage.book.keep()
 
     def _taken(self, kind: JobKind) -> Work:
@@ -177,7 +177,7 @@ class Played:
         job = self.stage.book.get(Job, f"{kind}/{self.stage.key}")
         if job is None or job.state is not JobState.LEASED:
             return
-        self.stage.book.put(amend(job, lease_until=self.stage.env.machine_ms, crashes=0))
+        self.stage.book.put(replace(job, lease_until=self.stage.env.machine_ms, crashes=0))
         self.stage.book.keep()
         self._without_room((kind,))
 

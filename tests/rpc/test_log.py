@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,6 +22,7 @@ from gateway.domain.interception import (
     Movement,
     Outcome,
 )
+from gateway.domain.record import replace
 from gateway.pb.turnback.v1 import intercept_service_pb2 as pb
 from gateway.rpc.history import Rows, ordered
 from tests.engines import ENGINES, engine

@@ -4,10 +4,11 @@ A request, once it has left, goes on without the process that sent it.
 """
 
 import asyncio
+import dataclasses
 import json
 from collections import defaultdict
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from random import Random
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from adapters import ADAPTERS
 from gateway.domain.carrier import Answer, Call, Push, Reply, Tier
+from gateway.domain.record import replace
 from gateway.runner import NO_ANSWER, NOT_SENT, Endpoint
 from simulator.depot import Push as Message
 from simulator.dialect import Announcement, Asked, Inbound, Outgoing
@@ -164,7 +166,9 @@ class Wire:
         world, dialect = self.world, DIALECTS[asked.account.carrier]
         fault = WIRE[name] if name else WIRE["slow"]
         if asked.record is None and asked.waybill:
-            asked = replace(asked, record=world.depot.find(asked.account, asked.waybill))
+            asked = dataclasses.replace(
+                asked, record=world.depot.find(asked.account, asked.waybill)
+            )
         seen, _ = world.depot.arrive(
             asked.account,
             asked.record,
@@ -181,9 +185,11 @@ class Wire:
         said: Said | None = None
         if executes:
             astray = other_waybill(asked.waybill) if name == "wrong_waybill" else ""
-            done = replace(asked, twice=name == "executes_twice", astray=astray)
+            done = dataclasses.replace(asked, twice=name == "executes_twice", astray=astray)
             if name == "stale_query" and asked.record is not None:
-                done = replace(done, record=replace(asked.record, journal=[]))
+                done = dataclasses.replace(
+                    done, record=dataclasses.replace(asked.record, journal=[])
+                )
                 world.broken.add(asked.waybill)
             before = len(asked.record.journal) if asked.record is not None else 0
             said = dialect.perform(done, world.depot, world.now)
@@ -193,7 +199,7 @@ class Wire:
                 world.auditor.made |= {(*key, place): whose for place in made}
             if astray:
                 body = said.body.replace(asked.waybill.encode(), astray.encode())
-                said = replace(said, body=body)
+                said = dataclasses.replace(said, body=body)
             seen.executed, seen.code = True, said.code
             if name == "push_before_reply":
                 await world.pusher.drain()
