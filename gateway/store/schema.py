@@ -11,7 +11,7 @@ from gateway.domain import carrier, claim, fees, interception, ledger, parcel, s
 
 COLUMN = regex(r"    (\w+) (TEXT|\{\w+\})")
 LIST = regex(r"(\w+) (NOT )?IN \(([^()]+)\)")
-VERSION = 5  # of the schema; `serve` refuses any other
+VERSION = 6  # of the schema; `serve` refuses any other
 TABLE = regex(r"CREATE (?:TABLE (\w+)|(?:UNIQUE )?INDEX \w+\s+ON (\w+)|VIEW (\w+))")
 Filled = Mapping[str, str]  # new columns of a table, by what they hold in a row that was there: old
 
@@ -66,6 +66,7 @@ STEPS: Mapping[int, Step] = {
         indexes=frozenset({"one_alias", "alias_number"}),
         dropped=frozenset({"request_of_subject", "alias_of_parcel"}),
     ),
+    6: Step(indexes=frozenset({"order_line_of_parcel"})),  # with what lists show of it
 }
 GUARDED = regex(r" ON (\w+) ")
 INDEX = regex(r"CREATE (?:UNIQUE )?INDEX (\w+)\s+ON")

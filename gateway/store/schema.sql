@@ -68,7 +68,8 @@ CREATE TABLE order_line (
     declared_minor {int} NOT NULL CHECK (declared_minor >= 0),
     list_minor {int} NOT NULL CHECK (list_minor >= 0)
 ) {end};
-CREATE INDEX order_line_of_parcel ON order_line (parcel);
+-- With all that a list shows of them: their rows lie apart, and are not looked up.
+CREATE INDEX order_line_of_parcel ON order_line (parcel, id, order_no);
 CREATE INDEX order_line_by_order ON order_line (order_no);
 
 CREATE TABLE person (

@@ -21,9 +21,9 @@ from gateway.clock import Clock
 from gateway.rpc import paging
 from gateway.rpc.wallet import transfers
 from gateway.store.postgres import READING
-from gateway.store.rows import chosen, queries
+from gateway.store.rows import LISTED, NUMBERS, chosen, queries
 from gateway.store.sets import written as numbered
-from gateway.store.sqlite import path_of
+from gateway.store.sqlite import path_of, place
 from gateway.store.store import Store, driver
 from tests.engines import ENGINES, Engine, engine, now
 from tests.ledgers import terms
@@ -203,6 +203,54 @@ def test_a_list_goes_in_by_its_index(many: Engine, way: Way) -> None:
     query = chosen(NAMED, way.query, way.params)
     plan = PLANS[many.name](many, query.body, way.params)
     assert list(plan.faults(way)) == [], plan
+
+
+AT_ONCE = {name: query for name, query in NAMED.items() if query.at_once}
+GIVEN: Mapping[str, Any] = (
+    dict.fromkeys((p for q in AT_ONCE.values() for p in q.parameters), "x")
+    | dict.fromkeys(NUMBERS, 1)
+    | {name: ["x"] for name in LISTED}
+)
+
+
+ORDER = regex(r" ORDER BY [\w., ]+?(?= LIMIT|\)|;|$)")  # an index that has it would hide the scan
+
+
+def looked_through(found: Engine, body: str) -> set[str]:
+    """The tables that PostgreSQL goes through for a statement, however it is kept from it."""
+    nodes = _nodes(now(_explained(found.url, ORDER.sub("", body), GIVEN)))
+    whole = {node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"}
+    return whole - {"safe_mode"}  # which has one row
+
+
+@pytest.mark.parametrize("name", AT_ONCE)
+@pytest.mark.parametrize("many", ["postgres"], indirect=True)
+def test_what_is_read_at_once_is_found_by_its_key_in_postgres(many: Engine, name: str) -> None:
+    assert looked_through(many, AT_ONCE[name].body) == set()
+
+
+@pytest.mark.parametrize("many", ["postgres"], indirect=True)
+def test_a_table_that_is_gone_through_in_postgres_is_found_out(many: Engine) -> None:
+    body = AT_ONCE["exceptions_of"].body.replace("subject = :subject", "subject || '' = :subject")
+    assert looked_through(many, body) == {"exception"}
+
+
+COVERED = {"sqlite": "COVERING INDEX order_line_of_parcel", "postgres": "Index Only Scan"}
+
+
+def test_order_numbers_are_read_from_their_index_alone(many: Engine) -> None:
+    """A page of fifty interceptions has a hundred and fifty lines, on as many pages of the disk."""
+    body = AT_ONCE["beside"].body
+    if many.name == "postgres":
+        nodes = list(_nodes(now(_explained(many.url, body, GIVEN))))
+        told = [n["Node Type"] for n in nodes if n.get("Index Name") == "order_line_of_parcel"]
+    else:
+        with closing(sqlite3.connect(path_of(many.url))) as db:
+            text = queries(place)["beside"].text
+            steps = db.execute(f"EXPLAIN QUERY PLAN {text}", {"keys": "[]"})
+            told = [row[3] for row in steps if "order_line_of_parcel" in row[3]]
+    assert len(told) == 1
+    assert COVERED[many.name] in told[0]
 
 
 BLOCKED = (  # a condition, and the same so that no index serves it
