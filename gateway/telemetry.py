@@ -39,7 +39,8 @@ class Sink:
 
     def __init__(self, stream: BinaryIO, size: int = QUEUE_MAX) -> None:
         self._stream = stream
-        self._lines: queue.Queue[bytes | None] = queue.Queue(size)
+        self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._size = size
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._write, name="log", daemon=True)
         self._thread.start()
@@ -47,9 +48,9 @@ class Sink:
 
     def msg(self, line: bytes) -> None:
         """Take a line; it is written within PAUSE_S, with those that came by then."""
-        try:
-            self._lines.put_nowait(line[:LINE_MAX] + b"\n")
-        except queue.Full:
+        if self._lines.qsize() < self._size:
+            self._lines.put(line[:LINE_MAX] + b"\n")
+        else:
             self.dropped += 1
 
     debug = info = warning = error = critical = exception = log = msg
@@ -57,10 +58,7 @@ class Sink:
     def close(self, timeout_s: float = 2.0) -> None:
         """Write what is left, for so long at most."""
         self._ended.set()
-        try:
-            self._lines.put(None, timeout=timeout_s)
-        except queue.Full:
-            return
+        self._lines.put(None)
         self._thread.join(timeout_s)
 
     def _write(self) -> None:

@@ -83,6 +83,8 @@ class Guard:
         self._turned_away = 0  # since it was last said
         self.draining = asyncio.Event()
         self._ended = asyncio.Event()
+        metrics.in_flight.set_function(lambda: self._under_way)
+        metrics.watches.set_function(self._watches.total)
 
     def drain(self) -> None:
         """From now on no call is taken, and streams come to their end."""
@@ -115,11 +117,9 @@ class Guard:
             self._metrics.shed.inc()
             raise unavailable("OVERLOADED")
         self._under_way += 1
-        self._metrics.in_flight.inc()
 
     def leave(self) -> None:
         self._under_way -= 1
-        self._metrics.in_flight.dec()
         self._left()
 
     @contextmanager
@@ -129,12 +129,10 @@ class Guard:
         if self._watches[tenant] >= self._limits.tenant_watches:
             raise limited(tenant, WATCH_RETRY_S)
         self._watches[tenant] += 1
-        self._metrics.watches.inc()
         try:
             yield
         finally:
             self._watches[tenant] -= 1
-            self._metrics.watches.dec()
             self._left()
 
     def turned_away(self, stage: int | None) -> Ending | None:
