@@ -50,9 +50,9 @@ BROKEN_MODULE = "turnback_broken"
 BROKEN_ADAPTER = '''\
 """ZTO, but writing an interception and applying a push fail in ways that nobody foresaw."""
 import hashlib
-from dataclasses import replace
 from adapters.zto import ADAPTER as ZTO
 from gateway.domain.carrier import Delivery, Tier
+from gateway.domain.record import replace
 
 
 def fail(order):

@@ -42,7 +42,7 @@ from gateway.domain.carrier import (
 ROOT = File(__file__).parent.parent
 GOLDEN = ROOT / "tests" / "golden"
 LINES_MAX = 250
-PURE = {"ast", "base64", "binascii", "collections", "dataclasses", "datetime", "decimal", "hashlib"}
+PURE = {"ast", "base64", "binascii", "collections", "datetime", "decimal", "hashlib"}
 PURE |= {"hmac", "json", "re", "types", "typing", "urllib", "xml", "defusedxml"}
 OURS = {"adapters", "gateway.domain", "gateway.domain.carrier", "gateway.domain.record"}
 OPERATIONS = tuple(

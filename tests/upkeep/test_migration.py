@@ -27,7 +27,8 @@ CONFIG = Path(__file__).parent.parent.parent / "docs" / "turnback.toml"
 MADE = {
     "sqlite": "SELECT type, name, tbl_name, sql FROM sqlite_master "
     "WHERE name NOT LIKE 'sqlite_%' ORDER BY type, name",
-    "postgres": "SELECT relname, relkind::text FROM pg_class "
+    "postgres": "SELECT relname, relkind::text, "
+    "CASE WHEN relkind = 'i' THEN pg_get_indexdef(oid) ELSE '' END FROM pg_class "
     "WHERE relnamespace = 'public'::regnamespace ORDER BY relname",
 }
 
