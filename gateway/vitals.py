@@ -24,7 +24,7 @@ from gateway.worker import Worker
 LOOK_S = 0.5
 REFRESH_S = 5.0
 AUDIT_S = 300.0
-PURGE_S = 3_600.0
+PURGE_S = RESUME_S = 3_600.0
 
 Ready = Callable[[bool], Awaitable[None]]
 
@@ -59,6 +59,7 @@ class Vitals:
         self._tasks = [
             asyncio.create_task(self._run(), name="vitals"),
             asyncio.create_task(self._watch(), name="health"),
+            asyncio.create_task(self._erase(), name="retention"),
         ]
 
     async def stop(self) -> None:
@@ -78,13 +79,12 @@ class Vitals:
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
-        audited, purged = loop.time(), loop.time() - PURGE_S
+        audited, resumed = loop.time(), loop.time() - RESUME_S
         while True:
             try:
                 await self.refresh()
-                if loop.time() - purged >= PURGE_S:
-                    purged = loop.time()
-                    await self.purge()
+                if loop.time() - resumed >= RESUME_S:
+                    resumed = loop.time()
                     await statements.resume(self._store)
                 if not self._scoured:
                     self._scoured = await self._store.scour()
@@ -96,6 +96,17 @@ class Vitals:
             except Exception as error:  # whatever one round met, the next one is taken
                 log.exception("round not ended", error=type(error).__name__)
             await asyncio.sleep(REFRESH_S)
+
+    async def _erase(self) -> None:
+        while True:
+            wait = PURGE_S
+            try:
+                await self.purge()
+            except Unavailable:  # too much to do, or no store: the rest soon
+                wait = REFRESH_S
+            except Exception as error:  # whatever one run met, the next one is taken
+                log.exception("personal data not erased", error=type(error).__name__)
+            await asyncio.sleep(wait)
 
     async def _look(self) -> None:
         """Tell the health service when the store stops or begins to commit again, and the log
@@ -129,7 +140,11 @@ class Vitals:
 
     async def purge(self) -> None:
         """Erase what is personal and old; the log beside the file is emptied after it."""
-        done = await purge(self._store, self._clock.now(), self._retention_ms)
+        try:
+            done = await purge(self._store, self._clock.now(), self._retention_ms)
+        except Unavailable:
+            self._scoured = False  # some of it may be erased
+            raise
         if done:
             self._scoured = False
             log.info("personal data erased", parcels=done.parcels, pushes=done.pushes)

@@ -961,7 +961,8 @@ SELECT * FROM award WHERE claim = :claim ORDER BY at, id;
 SELECT * FROM award WHERE parcel = :parcel ORDER BY at, id;
 
 -- name: open_lanes
-SELECT DISTINCT channel, account FROM job WHERE state IN ('wait', 'leased');
+SELECT channel, account FROM job WHERE state = 'wait'
+    UNION SELECT channel, account FROM job WHERE state = 'leased';
 
 -- After a restore: pages of ids, each after the last one of the page before. ----------------
 

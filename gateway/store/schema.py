@@ -66,7 +66,14 @@ STEPS: Mapping[int, Step] = {
         indexes=frozenset({"one_alias", "alias_number"}),
         dropped=frozenset({"request_of_subject", "alias_of_parcel"}),
     ),
-    6: Step(indexes=frozenset({"order_line_of_parcel"})),  # with what lists show of it
+    6: Step(
+        indexes=frozenset(
+            {
+                "order_line_of_parcel",  # with what lists show of it
+                *("parcel_kept", "inbox_kept"),  # for erasing
+            }
+        )
+    ),
 }
 GUARDED = regex(r" ON (\w+) ")
 INDEX = regex(r"CREATE (?:UNIQUE )?INDEX (\w+)\s+ON")

@@ -53,6 +53,7 @@ CREATE TABLE parcel (
 ) {end};
 CREATE INDEX parcel_number ON parcel ((network || '/' || waybill));
 CREATE INDEX parcel_by_waybill ON parcel (waybill);
+CREATE INDEX parcel_kept ON parcel (registered_at, id) WHERE purged_at = 0;
 
 CREATE TABLE order_line (
     id TEXT PRIMARY KEY,
@@ -250,6 +251,7 @@ CREATE TABLE inbox (
     CHECK (verified = 1 OR applied_at IS NULL)
 ) {end};
 CREATE INDEX inbox_new ON inbox (received_at) WHERE status = 'new';
+CREATE INDEX inbox_kept ON inbox (received_at, id) WHERE length(body) > 0;
 
 CREATE TABLE evidence (
     id TEXT PRIMARY KEY,

@@ -235,6 +235,26 @@ def test_a_table_that_is_gone_through_in_postgres_is_found_out(many: Engine) -> 
     assert looked_through(many, body) == {"exception"}
 
 
+AT_TIMES: Mapping[str, Row] = {
+    "parcels_to_purge": {"before": START, "limit": PAGE},
+    "pushes_to_purge": {"before": START, "limit": PAGE},
+    "open_lanes": {},
+}
+PART = regex(r"^SCAN \w+ USING INDEX job_(due|leased)$")  # of all that has not ended
+
+
+@pytest.mark.parametrize("name", AT_TIMES)
+def test_what_is_looked_for_beside_the_work_is_found_by_an_index(many: Engine, name: str) -> None:
+    body = NAMED[name].body
+    if many.name == "postgres":
+        nodes = _nodes(now(_explained(many.url, body, AT_TIMES[name])))
+        assert [n["Relation Name"] for n in nodes if n["Node Type"] == "Seq Scan"] == []
+    else:
+        with closing(sqlite3.connect(path_of(many.url))) as db:
+            told = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {body}", AT_TIMES[name])]
+        assert [line for line in told if SCAN.match(line) and not PART.match(line)] == []
+
+
 COVERED = {"sqlite": "COVERING INDEX order_line_of_parcel", "postgres": "Index Only Scan"}
 
 

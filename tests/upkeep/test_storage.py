@@ -211,12 +211,14 @@ async def test_a_postgres_that_is_away_is_outlived(tmp_path: Path) -> None:
             await outlives(place, made.stop, made.start, readable=False)
 
 
-GOES_ON = ("health", "inbox-sweeper", "store-listener", "store-writer", "vitals", "worker")
+GOES_ON = {
+    *("health", "inbox-sweeper", "retention", "store-listener", "store-writer", "vitals", "worker")
+}
 
 
 def going_on() -> set[str]:
     """What the gateway does beside its calls."""
-    return {task.get_name() for task in asyncio.all_tasks()} & set(GOES_ON)
+    return {task.get_name() for task in asyncio.all_tasks()} & GOES_ON
 
 
 @pytest.mark.timeout(200)
@@ -226,7 +228,7 @@ async def test_a_postgres_that_comes_back_as_a_standby_is_outlived(tmp_path: Pat
         await asyncio.to_thread(made.ask, "CREATE DATABASE turnback")
         async with living(made.url("turnback")) as world:
             quote = await world.quote(await world.ship())
-            assert going_on() == set(GOES_ON)
+            assert going_on() == GOES_ON
             await asyncio.to_thread(made.stop)
             await asyncio.to_thread(made.stand_by)
             for _ in range(5):  # each of them looks a few times meanwhile
@@ -238,10 +240,10 @@ async def test_a_postgres_that_comes_back_as_a_standby_is_outlived(tmp_path: Pat
                 assert caught.value.code() is Code.UNAVAILABLE
                 await asyncio.sleep(1)
             await asyncio.to_thread(made.promote)
-            assert going_on() == set(GOES_ON)
+            assert going_on() == GOES_ON
             made_one = await patient(lambda: world.create(quote.id, "standby-0001"))
             assert made_one.interception.id
-            assert going_on() == set(GOES_ON)
+            assert going_on() == GOES_ON
 
 
 @pytest.mark.timeout(200)
