@@ -7,6 +7,7 @@ sends calls to a gateway that cannot write loses every one of them.
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 import structlog
 
@@ -25,10 +26,24 @@ LOOK_S = 0.5
 REFRESH_S = 5.0
 AUDIT_S = 300.0
 PURGE_S = RESUME_S = 3_600.0
+SOON_S = 5.0
+AUDIT_RESTS = 9  # it goes through the whole store: at most a tenth of the time
 
 Ready = Callable[[bool], Awaitable[None]]
 
 log = structlog.get_logger("vitals")
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What is done again and again, beside the work."""
+
+    name: str
+    act: Callable[[], Awaitable[None]]
+    every_s: float
+    first_s: float = 0.0  # after the start
+    soon_s: float = SOON_S  # where the store could not take it
+    rests: int = 0  # so many times as long as it took, at least
 
 
 class Vitals:
@@ -56,57 +71,20 @@ class Vitals:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        self._tasks = [
-            asyncio.create_task(self._run(), name="vitals"),
-            asyncio.create_task(self._watch(), name="health"),
-            asyncio.create_task(self._erase(), name="retention"),
-        ]
+        rounds = (
+            Round("health", self._look, LOOK_S),
+            Round("gauges", self.refresh, REFRESH_S),
+            Round("retention", self.purge, PURGE_S),
+            Round("scouring", self._scour, REFRESH_S),
+            Round("statements", self._resume, RESUME_S),
+            Round("audit", self.audit, AUDIT_S, first_s=AUDIT_S, rests=AUDIT_RESTS),
+        )
+        self._tasks = [asyncio.create_task(again(each), name=each.name) for each in rounds]
 
     async def stop(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _watch(self) -> None:
-        while True:
-            try:
-                await self._look()
-            except (Unavailable, StoreError) as error:
-                log.warning("safe mode not ended", error=type(error).__name__)
-            except Exception as error:  # whatever one look met, the next one is taken
-                log.exception("health not told", error=type(error).__name__)
-            await asyncio.sleep(LOOK_S)
-
-    async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
-        audited, resumed = loop.time(), loop.time() - RESUME_S
-        while True:
-            try:
-                await self.refresh()
-                if loop.time() - resumed >= RESUME_S:
-                    resumed = loop.time()
-                    await statements.resume(self._store)
-                if not self._scoured:
-                    self._scoured = await self._store.scour()
-                if loop.time() - audited >= AUDIT_S:
-                    audited = loop.time()
-                    await self.audit()
-            except Unavailable:
-                log.warning("store not readable")
-            except Exception as error:  # whatever one round met, the next one is taken
-                log.exception("round not ended", error=type(error).__name__)
-            await asyncio.sleep(REFRESH_S)
-
-    async def _erase(self) -> None:
-        while True:
-            wait = PURGE_S
-            try:
-                await self.purge()
-            except Unavailable:  # too much to do, or no store: the rest soon
-                wait = REFRESH_S
-            except Exception as error:  # whatever one run met, the next one is taken
-                log.exception("personal data not erased", error=type(error).__name__)
-            await asyncio.sleep(wait)
 
     async def _look(self) -> None:
         """Tell the health service when the store stops or begins to commit again, and the log
@@ -149,9 +127,32 @@ class Vitals:
             self._scoured = False
             log.info("personal data erased", parcels=done.parcels, pushes=done.pushes)
 
+    async def _scour(self) -> None:
+        if not self._scoured:
+            self._scoured = await self._store.scour()
+
+    async def _resume(self) -> None:
+        await statements.resume(self._store)
+
     async def audit(self) -> None:
         findings = await self._store.audit()
         broken = {finding.rule: finding.count for finding in findings}
         self._metrics.audit({rule.name: broken.get(rule.name, 0) for rule in RULES})
         for finding in findings:
             log.error("invariant broken", rule=finding.rule, rows=finding.count)
+
+
+async def again(each: Round) -> None:
+    """Whatever comes of it, it is done again."""
+    loop = asyncio.get_running_loop()
+    await asyncio.sleep(each.first_s)
+    while True:
+        began, wait_s = loop.time(), each.every_s
+        try:
+            await each.act()
+        except (Unavailable, StoreError) as error:
+            log.warning("put off", what=each.name, error=type(error).__name__)
+            wait_s = min(wait_s, each.soon_s)
+        except Exception as error:
+            log.exception("not done", what=each.name, error=type(error).__name__)
+        await asyncio.sleep(max(wait_s, each.rests * (loop.time() - began)))

@@ -212,7 +212,8 @@ async def test_a_postgres_that_is_away_is_outlived(tmp_path: Path) -> None:
 
 
 GOES_ON = {
-    *("health", "inbox-sweeper", "retention", "store-listener", "store-writer", "vitals", "worker")
+    *("audit", "gauges", "health", "retention", "scouring", "statements"),
+    *("inbox-sweeper", "store-listener", "store-writer", "worker"),
 }
 
 
