@@ -146,9 +146,10 @@ def kept(world: "World") -> Iterator[Kept]:
 
 
 def told(world: "World", one: Kept) -> bool:
-    """Whether a push that names the parcel came after the carrier took back its no. Where all of
-    those were lost on the way, nothing else would tell: a refused interception is not followed."""
-    since = one.entry.accepted_ms if one.entry else None
+    """Whether a push that names the parcel came after the carrier took back its no, and turned it
+    round. Where all of those were lost on the way, nothing else would tell: a refused interception
+    is not followed."""
+    since = (one.entry.turned_ms or one.entry.accepted_ms) if one.entry else None
     sql = "SELECT COUNT(*) FROM inbox WHERE received_at >= :since AND instr(body, :waybill) > 0"
     [(pushes,)] = world.auditor.rows(sql, since=since or 0, waybill=one.waybill.encode())
     return bool(pushes)
@@ -178,7 +179,7 @@ def decided(world: "World", found: list[Kept]) -> Wrong:
             refused_first = entry is not None and entry.refused_ms is not None
             withdrawn = gone and (one.decision == "CANCELLED" or refused_first)
             delivered = one.reason == "DELIVERED" and truth.delivered_ms is not None
-            unheard = _unheard(world, one)
+            unheard = _unheard(world, one) or (refused_first and not told(world, one))
             kept_by = [other for other in kin if other.decision in PROMISED]
             elsewhere = any(_instead(world, other, [one]) for other in kept_by)
             if not (withdrawn or delivered or unheard or elsewhere):
@@ -229,6 +230,8 @@ def charged(world: "World", found: list[Kept]) -> Wrong:
         kin = [other for other in found if other.waybill == one.waybill and other is not one]
         if _instead(world, one, kin) or _tied(world, one):
             allowed.add("CAPTURED")
+        if one.by_order and any(other.by_order and other.decision in PROMISED for other in kin):
+            allowed.add("RELEASED")  # the order was cancelled, and paid for, by that one
         money = "NONE" if one.fee == 0 else one.money
         if one.id in left or _delayed(world, one):
             continue
