@@ -120,7 +120,7 @@ class Vitals:
         """Erase what is personal and old; the log beside the file is emptied after it."""
         try:
             done = await purge(self._store, self._clock.now(), self._retention_ms)
-        except Unavailable:
+        except Exception:
             self._scoured = False  # some of it may be erased
             raise
         if done:
@@ -128,8 +128,13 @@ class Vitals:
             log.info("personal data erased", parcels=done.parcels, pushes=done.pushes)
 
     async def _scour(self) -> None:
-        if not self._scoured:
-            self._scoured = await self._store.scour()
+        if self._scoured:
+            return
+        self._scoured, done = True, False  # what is erased meanwhile takes it back
+        try:
+            done = await self._store.scour()
+        finally:
+            self._scoured = self._scoured and done
 
     async def _resume(self) -> None:
         await statements.resume(self._store)

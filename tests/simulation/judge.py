@@ -230,8 +230,9 @@ def charged(world: "World", found: list[Kept]) -> Wrong:
         kin = [other for other in found if other.waybill == one.waybill and other is not one]
         if _instead(world, one, kin) or _tied(world, one):
             allowed.add("CAPTURED")
-        if one.by_order and any(other.by_order and other.decision in PROMISED for other in kin):
-            allowed.add("RELEASED")  # the order was cancelled, and paid for, by that one
+        paid_by = [other for other in kin if other.by_order and other.decision in PROMISED]
+        if one.by_order and one.decision not in PROMISED and paid_by:
+            allowed.add("RELEASED")  # the order was cancelled by that one
         money = "NONE" if one.fee == 0 else one.money
         if one.id in left or _delayed(world, one):
             continue
